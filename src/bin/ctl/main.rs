@@ -1,0 +1,3 @@
+//! The ctl program.
+
+fn main() {}
