@@ -10,11 +10,11 @@ use crate::wal::Recovered;
 fn recorded() -> (TestDisk, Recovered) {
     let disk = TestDisk::default();
     let mut opened = start(&disk);
-    for index in 1..=40 {
+    for index in 1..=71 {
         let state = (index % 10 == 0).then(|| hard_state(index / 10, Some(1), Some(index - 1)));
         opened.wal.append(&write(state, entries(index, 1, 1 + index / 10))).unwrap();
         opened.wal.sync().unwrap();
-        if index % 12 == 0 {
+        if index % 30 == 0 {
             snapshot(&mut opened, &meta(index - 2, 1 + (index - 2) / 10));
             opened.wal.purge().unwrap();
         }
@@ -22,7 +22,7 @@ fn recorded() -> (TestDisk, Recovered) {
     drop(opened);
     let disk = disk.image();
     let recovered = start(&disk.image()).recovered;
-    assert_eq!(recovered.entries.len(), 6);
+    assert_eq!(recovered.entries.len(), 13);
     assert!(disk.paths(".log").len() > 2);
     (disk, recovered)
 }

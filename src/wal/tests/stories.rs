@@ -96,6 +96,11 @@ fn a_large_batch_is_split_and_read_back() {
     assert_eq!(recovered.hard_state, hard_state(1, None, None));
 }
 
+/// Where the zeros begin that end a segment. Our records never end in a zero.
+fn end_of(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1
+}
+
 #[test]
 fn every_cut_of_an_unsynced_batch_leaves_a_prefix_and_the_hard_state_first() {
     let make = || {
@@ -103,19 +108,20 @@ fn every_cut_of_an_unsynced_batch_leaves_a_prefix_and_the_hard_state_first() {
         let mut opened = start(&disk);
         put(&mut opened, &[write(Some(hard_state(1, None, None)), entries(1, 2, 1))]);
         let watermark = disk.read(&disk.paths("watermark")[0]);
+        let begin = end_of(&disk.read(&disk.paths(".log")[0]));
         opened.wal.append(&write(Some(hard_state(2, Some(1), None)), entries(3, 1, 1))).unwrap();
         opened.wal.append(&write(None, entries(4, 2, 2))).unwrap();
         opened.wal.sync().unwrap();
-        (disk, watermark)
+        (disk, watermark, begin)
     };
-    let (whole, _) = make();
+    let (whole, _, begin) = make();
     let log = whole.paths(".log").remove(0);
     let bytes = whole.read(&log);
-    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let end = end_of(&bytes);
     let all = [entries(1, 3, 1), entries(4, 2, 2)].concat();
     let mut seen = std::collections::BTreeSet::new();
-    for cut in end - 160..=end {
-        let (disk, watermark) = make();
+    for cut in begin..=end {
+        let (disk, watermark, _) = make();
         disk.put(&disk.paths("watermark")[0], &watermark);
         let mut torn = bytes.clone();
         torn[cut..].fill(0);
@@ -137,8 +143,7 @@ fn a_stale_record_does_not_continue_a_shorter_new_life() {
     let mut opened = start(&disk);
     put(&mut opened, &[write(None, entries(1, 1, 1))]);
     let log = disk.paths(".log").remove(0);
-    let end = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
-    let begin_stale = end(&disk.read(&log));
+    let begin_stale = end_of(&disk.read(&log));
     // In one life two records are torn off; in the next, records of the same lengths take their place.
     opened.wal.append(&write(None, entries(2, 1, 1))).unwrap();
     opened.wal.append(&write(None, entries(3, 1, 1))).unwrap();
@@ -153,14 +158,14 @@ fn a_stale_record_does_not_continue_a_shorter_new_life() {
     let mut opened = start(&image);
     put(&mut opened, &[write(None, entries(2, 1, 1))]);
     let mut new = image.read(&log);
-    let from = end(&new);
+    let from = end_of(&new);
     new[from..].copy_from_slice(&old[from..]);
     image.put(&log, &new);
     let recovered = restart(&image);
     assert_eq!(recovered.entries, entries(1, 2, 1));
     assert_eq!(recovered.torn_tail.unwrap().offset_bytes, from as u64);
     assert_eq!(
-        end(&image.read(&log)),
+        end_of(&image.read(&log)),
         from + 37,
         "the stale bytes are gone, a record of the new life is there"
     );
