@@ -83,16 +83,27 @@ fn a_log_of_many_segments_and_a_record_larger_than_one_are_read_back() {
 
 #[test]
 fn a_large_batch_is_split_and_read_back() {
+    let disk = TestDisk::default();
+    let mut opened = start(&disk);
+    let payload = "y".repeat(100_000);
+    let batch: Vec<_> = (1..=25).map(|index| entry(index, 1, &payload)).collect();
+    put(&mut opened, &[write(Some(hard_state(1, None, None)), batch.clone())]);
+    let recovered = restart(&disk);
+    assert_eq!(recovered.entries, batch);
+    assert_eq!(recovered.hard_state, hard_state(1, None, None));
+}
+
+#[test]
+fn the_real_disk_holds_a_log_in_a_directory_that_did_not_exist() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("not").join("yet");
     let mut opened = open(RealDisk, &dir, &identity(), options()).unwrap();
-    let payload = "y".repeat(100_000);
-    let batch: Vec<_> = (1..=50).map(|index| entry(index, 1, &payload)).collect();
-    opened.wal.append(&write(Some(hard_state(1, None, None)), batch.clone())).unwrap();
-    opened.wal.sync().unwrap();
+    opened.wal.append(&write(Some(hard_state(1, None, None)), entries(1, 30, 1))).unwrap();
+    opened.wal.append(&write(None, entries(31, 1, 1))).unwrap();
+    assert!(!opened.wal.sync().unwrap().is_zero());
     drop(opened);
     let recovered = open(RealDisk, &dir, &identity(), options()).unwrap().recovered;
-    assert_eq!(recovered.entries, batch);
+    assert_eq!(recovered.entries, entries(1, 31, 1));
     assert_eq!(recovered.hard_state, hard_state(1, None, None));
 }
 
@@ -256,9 +267,7 @@ fn a_first_snapshot_that_is_broken_is_replaced_by_the_whole_log() {
 
 #[test]
 fn an_installed_snapshot_replaces_a_log_that_does_not_lead_to_it() {
-    for (kept, position) in
-        [(vec![entries(5, 2, 2)].concat(), meta(4, 2)), (vec![], meta(4, 3)), (vec![], meta(9, 2))]
-    {
+    for (kept, position) in [(entries(5, 2, 2), meta(4, 2)), (vec![], meta(4, 3)), (vec![], meta(9, 2))] {
         let disk = TestDisk::default();
         let mut opened = start(&disk);
         put(&mut opened, &[write(None, entries(1, 6, 2))]);
@@ -283,6 +292,31 @@ fn an_older_snapshot_never_rewinds_a_newer_one() {
     assert_eq!(opened.snapshots.newest(), Some(meta(10, 2)));
     let recovered = restart(&disk);
     assert_eq!((recovered.snapshot, recovered.entries), (Some(meta(10, 2)), vec![]));
+}
+
+#[test]
+fn a_snapshot_that_could_not_be_written_cannot_be_finished_and_does_not_harm_the_log() {
+    let disk = TestDisk::default();
+    let mut opened = start(&disk);
+    put(&mut opened, &[write(None, entries(1, 3, 1))]);
+    let mut writer = opened.snapshots.create(meta(2, 1)).unwrap();
+    disk.fail_after(0, ErrorKind::StorageFull);
+    assert!(writer.write(&vec![1; 1 << 20]).unwrap_err().to_string().contains("The disk is full"));
+    disk.fail_after(99, ErrorKind::StorageFull);
+    writer.finish().unwrap_err();
+    assert!(disk.paths("/snap/").is_empty());
+    put(&mut opened, &[write(None, entries(4, 1, 1))]);
+    assert_eq!(restart(&disk).entries, entries(1, 4, 1));
+}
+
+#[test]
+fn the_log_goes_to_its_thread_and_snapshots_to_any() {
+    fn moves<T: Send>() {}
+    fn is_shared<T: Send + Sync + Clone>() {}
+    moves::<crate::wal::Wal<RealDisk>>();
+    moves::<crate::wal::SnapshotReader<RealDisk>>();
+    moves::<crate::wal::SnapshotWriter<RealDisk>>();
+    is_shared::<crate::wal::Snapshots<RealDisk>>();
 }
 
 #[test]
