@@ -4,13 +4,13 @@
 //! at most one connection for each purpose. So a flood of strangers takes nothing from the members but, for a moment, the chance
 //! to connect anew.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::handshake::{self, HandshakeError, Hello, Purpose, Refusal};
 use super::line::{Ending, Line};
@@ -101,7 +101,8 @@ fn enter(shared: &Shared, line: &Arc<Line>, seat: Seat<'_>) -> Result<(Arc<Peer>
     let peer = shared.peers.get(&hello.from).ok_or(HandshakeError::Refused(stranger))?;
     peer.take_over(hello.purpose, line);
     drop(seat);
-    if let Err(error) = prepare(&line.stream, shared, timeout) {
+    let welcomed = handshake::welcome(&line.stream, shared.cluster_id, shared.node_id, timeout);
+    if let Err(error) = welcomed {
         peer.leave(hello.purpose, line, &shared.events, &shared.stop);
         return Err(error);
     }
@@ -111,10 +112,6 @@ fn enter(shared: &Shared, line: &Arc<Line>, seat: Seat<'_>) -> Result<(Arc<Peer>
         peer.outbox.look();
     }
     Ok((Arc::clone(peer), hello.purpose))
-}
-
-fn prepare(stream: &TcpStream, shared: &Shared, timeout: Duration) -> Result<(), HandshakeError> {
-    handshake::welcome(stream, shared.cluster_id, shared.node_id, timeout)
 }
 
 /// Finds what speaks against a dialler.
@@ -137,7 +134,7 @@ fn report(shared: &Shared, peer: &Peer, line: &Line, ended: &Ended) {
     match ended {
         Ended::HungUp => debug!(%peer, %remote, "hung up a peer's connection"),
         Ended::Done => debug!(%peer, %remote, "a peer's connection has done its work"),
-        Ended::Closed => warn!(%peer, %remote, "a peer's connection has ended"),
+        Ended::Closed => info!(%peer, %remote, "a peer's connection has ended"),
         Ended::Fault(fault) => {
             let reason = fault.to_string();
             match shared.complaints.is_news(remote.ip(), &reason, Instant::now()) {

@@ -188,8 +188,8 @@ impl Transport {
         }
         for peer in transport.shared.peers.values() {
             let sender = sender::Sender::new(Arc::clone(&transport.shared), Arc::clone(peer));
-            transport
-                .start_thread(format!("peer-{}", peer.id), move || sender.run())
+            let send = move || sender.run();
+            start_thread(&mut lock(&transport.threads), format!("peer-{}", peer.id), send)
                 .map_err(|source| TransportError::Thread { purpose: "to send to a peer", source })?;
         }
         Ok(transport)
@@ -200,17 +200,10 @@ impl Transport {
         let address = address.map_err(|source| TransportError::Listener { source })?;
         let (shared, closed) = (Arc::clone(&self.shared), Arc::new(Ending::new()));
         let closed_too = Arc::clone(&closed);
-        self.start_thread("peer-listen".into(), move || listener::listen(&shared, listener, &closed_too))
+        let listen = move || listener::listen(&shared, listener, &closed_too);
+        start_thread(&mut lock(&self.threads), "peer-listen".into(), listen)
             .map_err(|source| TransportError::Thread { purpose: "to listen for peers", source })?;
         self.listeners.push((reachable(address), closed));
-        Ok(())
-    }
-
-    /// Starts a thread that [`Transport::shutdown`] will wait for, and forgets those that have ended.
-    fn start_thread(&self, name: String, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let mut threads = lock(&self.threads);
-        threads.retain(|thread| !thread.is_finished());
-        threads.push(thread::Builder::new().name(name).spawn(in_this_log(work))?);
         Ok(())
     }
 
@@ -243,6 +236,8 @@ impl Transport {
     ) -> Result<(), SnapshotRefused> {
         let to = order.to;
         let peer = self.shared.peers.get(&to).ok_or(SnapshotRefused::UnknownPeer { to })?;
+        // Under this lock nothing is started that a shutdown would not wait for.
+        let mut threads = lock(&self.threads);
         if self.shared.stop.is_declared() {
             return Err(SnapshotRefused::Stopping);
         }
@@ -250,12 +245,9 @@ impl Transport {
             return Err(SnapshotRefused::UnderWay { to });
         }
         let offer = Offer { term: order.term, meta, length_bytes };
-        let (shared, peer) = (Arc::clone(&self.shared), Arc::clone(peer));
-        let work = {
-            let peer = Arc::clone(&peer);
-            move || snapshot_stream::run(&shared, &peer, &offer, source)
-        };
-        self.start_thread(format!("snapshot-{to}"), work).map_err(|source| {
+        let (shared, receiver) = (Arc::clone(&self.shared), Arc::clone(peer));
+        let send = move || snapshot_stream::run(&shared, &receiver, &offer, source);
+        start_thread(&mut threads, format!("snapshot-{to}"), send).map_err(|source| {
             peer.snapshot_under_way.store(false, Ordering::Release);
             SnapshotRefused::Thread { source }
         })
@@ -293,6 +285,17 @@ impl Drop for Transport {
     fn drop(&mut self) {
         self.shutdown();
     }
+}
+
+/// Starts a thread that [`Transport::shutdown`] will wait for, and forgets those that have ended.
+fn start_thread(
+    threads: &mut Vec<JoinHandle<()>>,
+    name: String,
+    work: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    threads.retain(|thread| !thread.is_finished());
+    threads.push(thread::Builder::new().name(name).spawn(in_this_log(work))?);
+    Ok(())
 }
 
 /// Where a listener at `address` can be reached from its own machine.
