@@ -353,12 +353,6 @@ mod tests {
 
     #[test]
     fn a_large_frames_buffer_is_given_back() {
-        let mut bytes = framed(&[vec![7; 250_000]]);
-        for _ in 0..3 {
-            bytes.extend_from_slice(&bytes.clone());
-        }
-        let large = FrameReader::new(&bytes[..], 3 << 20);
-        assert!(large.buffer.is_empty());
         let mut one_large = Vec::new();
         append_frame(&mut one_large, 3 << 20, |body| {
             body.resize(3 << 20, 7);
@@ -366,8 +360,8 @@ mod tests {
         })
         .unwrap();
         one_large.extend_from_slice(&keepalive());
-        let mut reader =
-            FrameReader::new(Pieces { bytes: &one_large, piece_bytes: 1 << 20, silent: true }, 3 << 20);
+        let pieces = Pieces { bytes: &one_large, piece_bytes: 1 << 20, silent: true };
+        let mut reader = FrameReader::new(pieces, 3 << 20);
         while !matches!(reader.next(), Ok(Some([]))) {}
         assert!(reader.buffer.len() <= KEPT_BUFFER_BYTES, "{}", reader.buffer.len());
     }

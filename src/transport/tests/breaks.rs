@@ -70,6 +70,38 @@ fn our_own_connection_to_a_peer_is_given_up_as_soon_as_the_peers_breaks() {
 }
 
 #[test]
+fn a_peer_that_dials_us_is_dialled_at_once_and_old_messages_are_not_sent_to_it() {
+    let address = nowhere();
+    let mut setup = Setup::new(1).knows(2, address.clone());
+    // Without its call, nobody would try again before this test has failed.
+    setup.options.first_redial_delay = PATIENCE * 4;
+    setup.options.max_redial_delay = PATIENCE * 4;
+    let one = setup.start();
+    one.log.await_line(&["WARN", "no connection to a peer", "cannot be reached"]);
+    one.send(2, 1);
+    // It calls and cannot be called back yet: what waited is thrown away.
+    let _first_call = one.dial_as(2, Purpose::Messages);
+    let begun = std::time::Instant::now();
+    while one.stats(2).dropped_messages == 0 && begun.elapsed() < PATIENCE {
+        thread::yield_now();
+    }
+    one.send(2, 2);
+    let peer = TcpListener::bind(address).unwrap();
+    let _second_call = one.dial_as(2, Purpose::Messages);
+    let (stream, _) = peer.accept().unwrap();
+    handshake::hear(&stream, PATIENCE, |_| None).unwrap();
+    handshake::welcome(&stream, CLUSTER, NodeId(2), PATIENCE).unwrap();
+    let mut frames = frame::FrameReader::new(&stream, 1000);
+    let first = loop {
+        let body = frames.next().unwrap().unwrap();
+        if !body.is_empty() {
+            break crate::codec::decode::<Envelope>(body).unwrap();
+        }
+    };
+    assert_eq!(first, forward(1, 2, 2));
+}
+
+#[test]
 fn a_peer_that_does_not_answer_keepalives_is_dialled_anew() {
     let mute = listener();
     let mut setup = Setup::new(1).knows(2, mute.local_addr().unwrap().to_string());

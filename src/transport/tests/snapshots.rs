@@ -46,9 +46,10 @@ impl Member {
     }
 }
 
-/// A source that stops in the middle until the test lets it go on.
+/// A source that says when it is in the middle, and stops there until the test lets it go on.
 struct Gated {
     before: io::Cursor<Vec<u8>>,
+    reached: crossbeam_channel::Sender<()>,
     gate: Receiver<Vec<u8>>,
     after: Option<io::Cursor<Vec<u8>>>,
 }
@@ -60,6 +61,7 @@ impl Read for Gated {
             return Ok(read);
         }
         if self.after.is_none() {
+            self.reached.send(()).map_err(io::Error::other)?;
             let rest = self.gate.recv_timeout(PATIENCE).map_err(io::Error::other)?;
             self.after = Some(io::Cursor::new(rest));
         }
@@ -67,9 +69,11 @@ impl Read for Gated {
     }
 }
 
-fn gated(before: Vec<u8>) -> (Gated, crossbeam_channel::Sender<Vec<u8>>) {
+/// A gated source, how it says that it is in the middle, and how it gets the rest.
+fn gated(before: Vec<u8>) -> (Gated, Receiver<()>, crossbeam_channel::Sender<Vec<u8>>) {
     let (open, gate) = unbounded();
-    (Gated { before: io::Cursor::new(before), gate, after: None }, open)
+    let (reached, in_the_middle) = unbounded();
+    (Gated { before: io::Cursor::new(before), reached, gate, after: None }, in_the_middle, open)
 }
 
 #[test]
@@ -90,8 +94,9 @@ fn a_snapshot_arrives_as_it_was_sent_and_is_reported_as_delivered() {
 fn messages_pass_a_snapshot_by_and_only_one_goes_to_a_peer_at_a_time() {
     let (one, two) = pair();
     let data = content(3 << 20);
-    let (source, open) = gated(data[..1 << 20].to_vec());
+    let (source, in_the_middle, open) = gated(data[..1 << 20].to_vec());
     one.send_snapshot(2, source, data.len()).unwrap();
+    in_the_middle.recv_timeout(PATIENCE).unwrap();
     one.reaches(&two);
     let second = one.send_snapshot(2, io::empty(), 0);
     assert!(matches!(second, Err(SnapshotRefused::UnderWay { to: NodeId(2) })));
@@ -132,11 +137,12 @@ impl Read for Failing {
 #[test]
 fn a_receiver_that_dies_in_the_middle_is_reported_as_not_delivered() {
     let (one, two) = pair();
-    let (source, open) = gated(content(1 << 20));
-    one.send_snapshot(2, source, 64 << 20).unwrap();
-    one.reaches(&two);
+    let data = content(8 << 20);
+    let (source, in_the_middle, open) = gated(data[..1 << 20].to_vec());
+    one.send_snapshot(2, source, data.len()).unwrap();
+    in_the_middle.recv_timeout(PATIENCE).unwrap();
     drop(two);
-    open.send(content(63 << 20)).unwrap();
+    open.send(data[1 << 20..].to_vec()).unwrap();
     one.await_event(&sent(2, 12, false));
 }
 
