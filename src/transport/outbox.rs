@@ -188,4 +188,20 @@ mod tests {
         assert_eq!(outbox.pause(long), Woken::Stop);
         assert!(!outbox.push(forward(1)));
     }
+
+    #[test]
+    fn a_message_wakes_the_sleeping_sender() {
+        let outbox = Outbox::new(3, 1 << 20);
+        std::thread::scope(|scope| {
+            let asleep = now();
+            let patience = std::time::Duration::from_secs(60);
+            let sender = scope.spawn(|| outbox.collect(asleep + patience, &mut VecDeque::new()));
+            while !lock(&outbox.state).asleep {
+                std::thread::yield_now();
+            }
+            assert!(outbox.push(forward(1)));
+            assert_eq!(sender.join().unwrap(), Woken::Work);
+            assert!(asleep.elapsed() < patience, "only the end of its patience has woken it");
+        });
+    }
 }

@@ -49,7 +49,8 @@ fn our_own_connection_to_a_peer_is_given_up_as_soon_as_the_peers_breaks() {
     // The peer is played by hand: its listener takes our connection, and it dials us.
     let peer = listener();
     let mut setup = Setup::new(1).knows(2, peer.local_addr().unwrap().to_string());
-    setup.options.keepalive_interval = PATIENCE / 2;
+    setup.options.keepalive_interval = PATIENCE * 2;
+    setup.options.silence_timeout = PATIENCE * 4;
     let one = setup.start();
     let welcome = || {
         let (stream, _) = peer.accept().unwrap();
