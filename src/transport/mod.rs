@@ -6,7 +6,7 @@
 //!
 //! # Who has which thread
 //!
-//! - **A sender for each peer** ([`sender`](self)) dials it, and writes what waits in the peer's bounded outbox. A
+//! - **A sender for each peer** dials it, and writes what waits in the peer's bounded outbox. A
 //!   connection carries messages in one direction only: two members that talk hold two. It sounds wasteful and
 //!   saves the question which of two crossing connections wins.
 //! - **A listener for each socket** accepts, and gives every connection **a reader** of its own. The reader goes
