@@ -17,6 +17,9 @@ mod stop;
 mod ticker;
 mod wal_thread;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::{MemberInfo, ServerConfig};
 pub use error::{StartError, StopReason};
 pub use handle::{Handle, ServerStatus, Watch};
