@@ -128,7 +128,11 @@ fn more_requests_than_the_member_may_hold_are_refused_at_once() {
     for n in 0..12 {
         let sender = sender.clone();
         let respond = Box::new(move |result| sender.send(result).unwrap());
-        handle.submit(Operation::Put(put("k", n.to_string())), Instant::now() + Duration::from_secs(60), respond);
+        handle.submit(
+            Operation::Put(put("k", n.to_string())),
+            Instant::now() + Duration::from_secs(60),
+            respond,
+        );
     }
     let refused: Vec<_> = outcomes.try_iter().collect();
     assert_eq!(refused, vec![Err(RequestError::TooManyRequests); 2]);
