@@ -8,10 +8,12 @@
 //! after it has let go of the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tracing::error;
 
 use crate::raft::{ProposalId, Reason};
 use crate::store::Reply;
@@ -34,9 +36,13 @@ impl<T> Answer<T> {
         Answer { respond, result }
     }
 
-    /// Calls the responder. The caller holds no lock.
+    /// Calls the responder. The caller holds no lock. A client's panic is the client's affair: the others who wait on this
+    /// thread get their answers all the same.
     pub fn give(self) {
-        (self.respond)(self.result);
+        let Answer { respond, result } = self;
+        if catch_unwind(AssertUnwindSafe(|| respond(result))).is_err() {
+            error!("a client's responder panicked; its answer is lost");
+        }
     }
 }
 

@@ -18,6 +18,7 @@ fn without_a_majority_a_request_ends_with_its_deadline_and_nothing_is_half_done(
     put_through(&cluster.handle(1), "k", "acknowledged");
     let alone = cluster.followers()[0];
     let others: Vec<u64> = (1..=3).filter(|id| *id != alone).collect();
+    assert_eq!(value(&cluster.handle(alone), "k"), Some("acknowledged".to_string()));
     for id in &others {
         cluster.stop(*id);
     }
