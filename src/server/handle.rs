@@ -78,7 +78,7 @@ impl Handle {
         }
         match reservation.fill(command, deadline, respond) {
             Ok(()) => shared.ring(),
-            Err(answer) => answer.give(),
+            Err((respond, error)) => respond(Err(error)),
         }
     }
 
@@ -87,7 +87,7 @@ impl Handle {
     pub fn read_barrier(&self, deadline: Instant, respond: Responder<()>) {
         match self.shared.reads.add(deadline, respond) {
             Ok(()) => self.shared.ring(),
-            Err(answer) => answer.give(),
+            Err((respond, error)) => respond(Err(error)),
         }
     }
 

@@ -243,18 +243,21 @@ impl Reservation<'_> {
     }
 
     /// Lets the encoded command wait for its answer, and makes it due.
+    ///
+    /// # Errors
+    /// The responder, and what it must be told.
     pub fn fill(
         self,
         command: Bytes,
         deadline: Instant,
         respond: Responder<Reply>,
-    ) -> Result<(), Answer<Reply>> {
+    ) -> Result<(), (Responder<Reply>, RequestError)> {
         let mut table = lock(&self.pending.table);
         if !table.open {
-            return Err(Answer::new(respond, Err(RequestError::Stopping)));
+            return Err((respond, RequestError::Stopping));
         }
         if table.bytes.saturating_add(command.len()) > self.pending.max_bytes {
-            return Err(Answer::new(respond, Err(RequestError::TooManyRequests)));
+            return Err((respond, RequestError::TooManyRequests));
         }
         table.bytes += command.len();
         let write = Write {
@@ -304,8 +307,8 @@ mod tests {
         let reservation = pending.reserve().expect("there is room");
         let sequence = reservation.sequence();
         let respond = Box::new(move |result| sender.send(result).expect("the test listens"));
-        if let Err(answer) = reservation.fill(Bytes::from(vec![0; bytes]), deadline, respond) {
-            answer.give();
+        if let Err((respond, error)) = reservation.fill(Bytes::from(vec![0; bytes]), deadline, respond) {
+            respond(Err(error));
         }
         (sequence, outcome)
     }
@@ -453,12 +456,8 @@ mod tests {
         let reserved = pending.reserve().unwrap();
         pending.close().into_iter().for_each(Answer::give);
         assert_eq!(outcome.try_recv(), Ok(Err(RequestError::Stopping)));
-        let answer = reserved.fill(
-            Bytes::new(),
-            now,
-            Box::new(|result| assert_eq!(result, Err(RequestError::Stopping))),
-        );
-        answer.expect_err("too late").give();
+        let late = reserved.fill(Bytes::new(), now, Box::new(drop));
+        assert_eq!(late.map_err(|(_, error)| error), Err(RequestError::Stopping));
         assert_eq!(pending.reserve().err(), Some(RequestError::Stopping));
     }
 }
