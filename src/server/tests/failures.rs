@@ -142,7 +142,8 @@ fn more_requests_than_the_member_may_hold_are_refused_at_once() {
 #[test]
 fn an_entry_of_an_earlier_life_answers_nobody_in_this_one() {
     let mut cluster = Cluster::started(3, |_| {});
-    let last_before = (0..30).map(|n| put_through(&cluster.handle(1), "old", n.to_string())).last().unwrap();
+    let before: Vec<u64> = (0..30).map(|n| put_through(&cluster.handle(1), "old", n.to_string())).collect();
+    let last_before = before[29];
     for id in 1..=3 {
         cluster.stop(id);
     }
