@@ -1,11 +1,22 @@
 //! The store room.
 
+mod apply;
 mod command;
 mod error;
+mod history;
+mod interval_tree;
 mod key_range;
 mod key_value;
 mod range;
+mod sessions;
+mod snapshot;
+mod state;
+mod version;
 mod watch;
+mod watch_index;
+
+#[cfg(test)]
+mod tests;
 
 pub use command::{
     Applied, Command, DeleteRange, MemberAttributes, Operation, Put, Reply, RequestId, Skipped,
@@ -14,22 +25,6 @@ pub use error::{OutOfOrder, StoreError};
 pub use key_range::KeyRange;
 pub use key_value::{KeyValue, LeaseId, Revision};
 pub use range::{Range, RangeReply, Sort, SortOrder, SortTarget};
-pub use watch::{Event, WatchPoll, WatchRequest};
-
-// The calls that stand on these types:
-//
-//   Store::new() -> Store                                          (Default too)
-//   store.apply(&mut self, Index, &[u8]) -> Result<Applied, OutOfOrder>
-//   store.note_applied(&mut self, Index) -> Result<(), OutOfOrder>   an entry without a command
-//   store.applied_index(&self) -> Option<Index>;  store.revision(&self) -> Revision
-//   store.range(&self, &Range) -> Result<RangeReply, StoreError>
-//   Operation::validate(&self) -> Result<(), StoreError>             before proposing
-//   store.members(&self) -> &BTreeMap<NodeId, MemberAttributes>
-//   store.size_bytes(&self) -> u64;  store.size_in_use_bytes(&self) -> u64
-//   store.oldest_revision(&self) -> Revision                         the floor of the history
-//   store.watch(&self, WatchRequest, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Watcher, StoreError>
-//   watcher.poll(&mut self, &Store, max_events: usize) -> WatchPoll
-//   store.begin_snapshot(&self) -> SnapshotCut;  cut.applied_index() -> Option<Index>
-//   cut.next_chunk(&mut self, &Store) -> Result<Option<Vec<u8>>, SnapshotError>   (a chunk may be empty; write it, go on)
-//   Store::restore(impl Read) -> Result<Store, SnapshotError>
-//   store.replace_with(&mut self, restored: Store) -> Result<(), OutOfOrder>
+pub use snapshot::{SnapshotCut, SnapshotError};
+pub use state::Store;
+pub use watch::{Event, Wake, WatchPoll, WatchRequest, Watcher};

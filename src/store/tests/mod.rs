@@ -1,0 +1,1 @@
+//! What no single file of the store can test.
