@@ -118,8 +118,9 @@ pub enum WatchPoll {
 
 /// Called when a poll would yield something and the last one said that there is no more.
 ///
-/// It is called by the writer, once for each time that the watcher has run dry: it must be quick and must not call into
-/// the store or its watchers; sending a message that somebody else takes up is what it is for.
+/// It is called by the writer, once for each time that the watcher has run dry, and once before `Store::watch` returns if
+/// the watch starts in the past. It must be quick and must not call into the store or its watchers; sending a message that
+/// somebody else takes up is what it is for.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// How many events wait in a watcher's buffer at most before it is left to the history.
