@@ -7,7 +7,8 @@ use super::header::header_without_revision;
 use super::proto::etcdserverpb::cluster_server::Cluster;
 use super::proto::etcdserverpb::{
     Member, MemberAddRequest, MemberAddResponse, MemberListRequest, MemberListResponse, MemberPromoteRequest,
-    MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse, MemberUpdateRequest, MemberUpdateResponse,
+    MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse, MemberUpdateRequest,
+    MemberUpdateResponse,
 };
 use super::service::Service;
 use crate::server::MemberInfo;

@@ -44,10 +44,12 @@ pub(super) fn not_implemented(method: &str) -> Status {
 pub(super) fn status(error: RequestError) -> Status {
     match error {
         // Whether there was nobody to ask or nobody answered is all one to the client: etcd has one sentence for both.
-        RequestError::NoLeader | RequestError::Timeout => Status::unavailable("etcdserver: request timed out"),
-        RequestError::TimeoutAfterLeaderFailure => Status::unavailable(
-            "etcdserver: request timed out, possibly due to previous leader failure",
-        ),
+        RequestError::NoLeader | RequestError::Timeout => {
+            Status::unavailable("etcdserver: request timed out")
+        }
+        RequestError::TimeoutAfterLeaderFailure => {
+            Status::unavailable("etcdserver: request timed out, possibly due to previous leader failure")
+        }
         RequestError::TooManyRequests => Status::resource_exhausted("etcdserver: too many requests"),
         RequestError::TooLarge { .. } => Status::invalid_argument("etcdserver: request is too large"),
         RequestError::Stopping => stopped(),
@@ -103,9 +105,21 @@ mod tests {
         for (error, code, sentence) in [
             (RequestError::Timeout, Code::Unavailable, "etcdserver: request timed out"),
             (RequestError::TooManyRequests, Code::ResourceExhausted, "etcdserver: too many requests"),
-            (RequestError::TooLarge { bytes: 2, limit_bytes: 1 }, Code::InvalidArgument, "etcdserver: request is too large"),
-            (RequestError::Store(StoreError::KeyNotFound), Code::InvalidArgument, "etcdserver: key not found"),
-            (RequestError::Store(future), Code::OutOfRange, "etcdserver: mvcc: required revision is a future revision"),
+            (
+                RequestError::TooLarge { bytes: 2, limit_bytes: 1 },
+                Code::InvalidArgument,
+                "etcdserver: request is too large",
+            ),
+            (
+                RequestError::Store(StoreError::KeyNotFound),
+                Code::InvalidArgument,
+                "etcdserver: key not found",
+            ),
+            (
+                RequestError::Store(future),
+                Code::OutOfRange,
+                "etcdserver: mvcc: required revision is a future revision",
+            ),
         ] {
             let status = status(error);
             assert_eq!((status.code(), status.message()), (code, sentence));

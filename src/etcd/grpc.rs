@@ -20,7 +20,10 @@ use super::service::Service;
 pub(super) fn routes(service: &Service) -> Router {
     let limit = service.max_message_bytes();
     let router = Router::new()
-        .route_service(&path::<KvServer<Service>>(), KvServer::new(service.clone()).max_decoding_message_size(limit))
+        .route_service(
+            &path::<KvServer<Service>>(),
+            KvServer::new(service.clone()).max_decoding_message_size(limit),
+        )
         .route_service(
             &path::<WatchServer<Service>>(),
             WatchServer::new(service.clone()).max_decoding_message_size(limit),

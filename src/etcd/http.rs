@@ -42,7 +42,13 @@ async fn health(service: &Service, query: &str) -> Response {
     let reason = if !serializable && service.handle.status().leader.is_none() {
         Some("RAFT NO LEADER".to_string())
     } else {
-        let probe = RangeRequest { key: vec![0].into(), limit: 1, keys_only: true, serializable, ..Default::default() };
+        let probe = RangeRequest {
+            key: vec![0].into(),
+            limit: 1,
+            keys_only: true,
+            serializable,
+            ..Default::default()
+        };
         let answer = service.range(tonic::Request::new(probe)).await;
         answer.err().map(|status| format!("RANGE ERROR:{}", status.message()))
     };
@@ -84,10 +90,8 @@ fn get_only() -> Response {
 }
 
 fn plain(status: StatusCode, text: impl Into<Body>) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (status, headers, text.into()).into_response()
 }
 
@@ -101,8 +105,11 @@ pub(super) async fn allow_origins(request: Request, next: Next) -> Response {
     if is_grpc(request.headers()) {
         return next.run(request).await;
     }
-    let mut response =
-        if request.method() == Method::OPTIONS { StatusCode::OK.into_response() } else { next.run(request).await };
+    let mut response = if request.method() == Method::OPTIONS {
+        StatusCode::OK.into_response()
+    } else {
+        next.run(request).await
+    };
     let headers = response.headers_mut();
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_HEADERS,

@@ -13,7 +13,9 @@ use super::proto::etcdserverpb::{
     RangeRequest, RangeResponse, TxnRequest, TxnResponse,
 };
 use super::service::Service;
-use crate::store::{DeleteRange, KeyRange, Operation, Put, Range, Reply, Revision, Sort, SortOrder, SortTarget};
+use crate::store::{
+    DeleteRange, KeyRange, Operation, Put, Range, Reply, Revision, Sort, SortOrder, SortTarget,
+};
 
 #[tonic::async_trait]
 impl Kv for Service {
@@ -160,7 +162,10 @@ mod tests {
 
     #[test]
     fn a_request_without_a_key_or_with_an_unknown_target_is_refused() {
-        assert_eq!(read_range(RangeRequest::default()).unwrap_err().message(), "etcdserver: key is not provided");
+        assert_eq!(
+            read_range(RangeRequest::default()).unwrap_err().message(),
+            "etcdserver: key is not provided"
+        );
         let unknown = RangeRequest { sort_target: 9, ..request() };
         assert_eq!(read_range(unknown).unwrap_err().message(), "etcdserver: invalid sort option");
     }

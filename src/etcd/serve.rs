@@ -117,9 +117,15 @@ impl Door {
     ///
     /// # Errors
     /// If a thread or a listener is refused by the operating system, or an option is out of range.
-    pub fn start(listeners: Vec<TcpListener>, handle: Handle, options: DoorOptions) -> Result<Door, DoorError> {
+    pub fn start(
+        listeners: Vec<TcpListener>,
+        handle: Handle,
+        options: DoorOptions,
+    ) -> Result<Door, DoorError> {
         if options.watch_progress_interval.is_zero() || options.leader_check_interval.is_zero() {
-            return Err(DoorError::Option("the interval of a watch's progress or leader checks must not be zero"));
+            return Err(DoorError::Option(
+                "the interval of a watch's progress or leader checks must not be zero",
+            ));
         }
         let max_connections = u32::try_from(options.max_connections)
             .ok()
@@ -160,8 +166,9 @@ impl Door {
         let Some(runtime) = self.runtime.take() else { return };
         self.closing.send_replace(true);
         let all = self.connections.clone();
-        let ended = runtime
-            .block_on(async { timeout(CLOSING_PATIENCE, all.acquire_many(self.max_connections)).await.is_ok() });
+        let ended = runtime.block_on(async {
+            timeout(CLOSING_PATIENCE, all.acquire_many(self.max_connections)).await.is_ok()
+        });
         if !ended {
             let open = self.max_connections as usize - self.connections.available_permits();
             warn!(open, "some clients did not hang up in time; their connections are cut");

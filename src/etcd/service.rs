@@ -39,14 +39,16 @@ impl Service {
     /// # Errors
     /// `etcdserver: no leader`, or that `grpc-timeout` cannot be understood.
     pub fn admit(&self, metadata: &HeaderMap) -> Result<Caller, Status> {
-        let requires_leader =
-            metadata.get_all("hasleader").iter().any(|value| value.as_bytes() == b"true");
+        let requires_leader = metadata.get_all("hasleader").iter().any(|value| value.as_bytes() == b"true");
         if requires_leader && self.handle.status().leader.is_none() {
             return Err(errors::no_leader());
         }
         let timeout = match metadata.get("grpc-timeout") {
             Some(value) => Some(grpc_timeout(value.as_bytes()).ok_or_else(|| {
-                Status::invalid_argument(format!("invalid grpc-timeout: {}", String::from_utf8_lossy(value.as_bytes())))
+                Status::invalid_argument(format!(
+                    "invalid grpc-timeout: {}",
+                    String::from_utf8_lossy(value.as_bytes())
+                ))
             })?),
             None => None,
         };
@@ -88,10 +90,10 @@ pub(super) struct Caller {
 
 impl Caller {
     /// Turns a call that answers through a [`Responder`] into a future.
-    fn answer<T: Send + 'static>(
+    fn answer<T: Send + 'static, S: FnOnce(Responder<T>)>(
         &self,
-        start: impl FnOnce(Responder<T>),
-    ) -> impl Future<Output = Result<T, Status>> + Send + use<T> {
+        start: S,
+    ) -> impl Future<Output = Result<T, Status>> + use<T, S> {
         let (sender, receiver) = oneshot::channel();
         // If the client is gone, so is the receiver, and nobody misses the answer.
         start(Box::new(move |result| drop(sender.send(result))));
@@ -99,7 +101,9 @@ impl Caller {
         async move {
             match receiver.await.unwrap_or(Err(RequestError::Stopping)) {
                 Ok(answer) => Ok(answer),
-                Err(RequestError::NoLeader | RequestError::Timeout) if hurried => Err(errors::deadline_exceeded()),
+                Err(RequestError::NoLeader | RequestError::Timeout) if hurried => {
+                    Err(errors::deadline_exceeded())
+                }
                 Err(error) => Err(errors::status(error)),
             }
         }

@@ -44,7 +44,7 @@ fn finish(
     text: &str,
     rest: &mut impl Iterator<Item = (usize, u8)>,
     at: usize,
-    filled: u32,
+    filled: usize,
 ) -> Result<(), IllegalByte> {
     match filled {
         0 | 1 => return Err(IllegalByte(at)),

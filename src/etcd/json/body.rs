@@ -37,8 +37,8 @@ async fn collect(body: Body, limit_bytes: usize) -> Result<Vec<u8>, Status> {
     let mut text = Vec::new();
     let mut discarded = 0;
     while let Some(piece) = pieces.next().await {
-        let piece: Bytes =
-            piece.map_err(|error| Status::invalid_argument(format!("the request's body broke off: {error}")))?;
+        let piece: Bytes = piece
+            .map_err(|error| Status::invalid_argument(format!("the request's body broke off: {error}")))?;
         if discarded == 0 && text.len() + piece.len() <= limit_bytes {
             text.extend_from_slice(&piece);
             continue;

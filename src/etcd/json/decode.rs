@@ -9,7 +9,9 @@
 use std::sync::LazyLock;
 
 use prost::{Message, Name};
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value as Field};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value as Field,
+};
 use serde_json::Value;
 
 use super::base64;
@@ -49,7 +51,8 @@ fn read_message(descriptor: MessageDescriptor, value: Value) -> Result<DynamicMe
         if value.is_null() {
             continue;
         }
-        let read = if field.is_list() { read_list(&field, value)? } else { read_single(&field.kind(), value)? };
+        let read =
+            if field.is_list() { read_list(&field, value)? } else { read_single(&field.kind(), value)? };
         message.set_field(&field, read);
     }
     Ok(message)
@@ -72,8 +75,12 @@ fn read_single(kind: &Kind, value: Value) -> Result<Field, String> {
         },
         Kind::Int64 => read_number(value, "int64", Value::as_i64).map(Field::I64),
         Kind::Uint64 => read_number(value, "uint64", Value::as_u64).map(Field::U64),
-        Kind::Uint32 => read_number(value, "uint32", |v| v.as_u64().and_then(|n| u32::try_from(n).ok())).map(Field::U32),
-        Kind::Int32 => read_number(value, "int32", |v| v.as_i64().and_then(|n| i32::try_from(n).ok())).map(Field::I32),
+        Kind::Uint32 => {
+            read_number(value, "uint32", |v| v.as_u64().and_then(|n| u32::try_from(n).ok())).map(Field::U32)
+        }
+        Kind::Int32 => {
+            read_number(value, "int32", |v| v.as_i64().and_then(|n| i32::try_from(n).ok())).map(Field::I32)
+        }
         Kind::String => match value {
             Value::String(text) => Ok(Field::String(text)),
             Value::Null => Ok(Field::String(String::new())),
@@ -96,9 +103,11 @@ fn read_single(kind: &Kind, value: Value) -> Result<Field, String> {
         Kind::Enum(descriptor) => match value {
             Value::String(name) => match descriptor.get_value_by_name(&name) {
                 Some(value) => Ok(Field::EnumNumber(value.number())),
-                None => {
-                    Err(format!("unknown value {:?} for enum {}", format!("{name:?}"), descriptor.full_name()))
-                }
+                None => Err(format!(
+                    "unknown value {:?} for enum {}",
+                    format!("{name:?}"),
+                    descriptor.full_name()
+                )),
             },
             // A number that the schema does not name is taken, as gRPC takes it.
             other => read_number(other, "protoreflect.EnumNumber", |v| {
@@ -113,16 +122,19 @@ fn read_single(kind: &Kind, value: Value) -> Result<Field, String> {
 }
 
 /// A number, or a string that holds one: what stands in the string is JSON again.
-fn read_number<N: Default>(value: Value, name: &str, read: impl Fn(&Value) -> Option<N>) -> Result<N, String> {
+fn read_number<N: Default>(
+    value: Value,
+    name: &str,
+    read: impl Fn(&Value) -> Option<N>,
+) -> Result<N, String> {
     let value = match value {
         Value::String(text) => syntax::only_value(&text)?,
         other => other,
     };
     match &value {
         Value::Null => Ok(N::default()),
-        Value::Number(number) => {
-            read(&value).ok_or_else(|| format!("json: cannot unmarshal number {number} into Go value of type {name}"))
-        }
+        Value::Number(number) => read(&value)
+            .ok_or_else(|| format!("json: cannot unmarshal number {number} into Go value of type {name}")),
         other => Err(mismatch(other, name)),
     }
 }
@@ -144,7 +156,9 @@ fn mismatch(value: &Value, wanted: &str) -> String {
 mod tests {
     use super::*;
     use crate::etcd::proto::etcdserverpb::watch_request::RequestUnion;
-    use crate::etcd::proto::etcdserverpb::{MemberAddRequest, PutRequest, RangeRequest, TxnRequest, WatchRequest};
+    use crate::etcd::proto::etcdserverpb::{
+        MemberAddRequest, PutRequest, RangeRequest, TxnRequest, WatchRequest,
+    };
 
     #[test]
     fn names_are_read_in_either_case_and_unknown_ones_skipped() {
@@ -158,7 +172,8 @@ mod tests {
 
     #[test]
     fn numbers_come_as_numbers_or_strings_and_enums_by_name_or_number() {
-        let text = br#"{"limit":"2","revision":3,"sort_order":"DESCEND","sort_target":3,"min_mod_revision":null}"#;
+        let text =
+            br#"{"limit":"2","revision":3,"sort_order":"DESCEND","sort_target":3,"min_mod_revision":null}"#;
         let range: RangeRequest = decode(text).unwrap();
         assert_eq!((range.limit, range.revision, range.sort_order, range.sort_target), (2, 3, 2, 3));
         let range: RangeRequest = decode(br#"{"sort_order":7,"limit":"-1"}"#).unwrap();
@@ -167,7 +182,8 @@ mod tests {
 
     #[test]
     fn nested_messages_and_choices_are_read() {
-        let watch: WatchRequest = decode(br#"{"createRequest":{"key":"dw==","filters":["NOPUT",1]}}"#).unwrap();
+        let watch: WatchRequest =
+            decode(br#"{"createRequest":{"key":"dw==","filters":["NOPUT",1]}}"#).unwrap();
         let Some(RequestUnion::CreateRequest(create)) = watch.request_union else { panic!("{watch:?}") };
         assert_eq!((&create.key[..], &create.filters[..]), (&b"w"[..], &[0, 1][..]));
         let txn: TxnRequest =
@@ -185,7 +201,10 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_refused_in_the_gateways_words() {
         let put = |text: &str| decode::<PutRequest>(text.as_bytes()).unwrap_err();
-        assert_eq!(put("[]"), "json: cannot unmarshal array into Go value of type map[string]json.RawMessage");
+        assert_eq!(
+            put("[]"),
+            "json: cannot unmarshal array into Go value of type map[string]json.RawMessage"
+        );
         assert_eq!(put(r#"{"prev_kv":"true"}"#), "json: cannot unmarshal string into Go value of type bool");
         assert_eq!(put(r#"{"key":"foo!"}"#), "illegal base64 data at input byte 3");
         assert_eq!(put(r#"{"key":5}"#), "json: cannot unmarshal number into Go value of type []uint8");

@@ -79,11 +79,11 @@ fn table(service: &Service) -> Vec<(&'static str, MethodRouter)> {
 }
 
 /// A method of a service, as `tonic` has it.
-type Unary<Q, A> = for<'a> fn(
-    &'a Service,
-    tonic::Request<Q>,
-)
-    -> Pin<Box<dyn Future<Output = Result<tonic::Response<A>, Status>> + Send + 'a>>;
+type Unary<Q, A> =
+    for<'a> fn(
+        &'a Service,
+        tonic::Request<Q>,
+    ) -> Pin<Box<dyn Future<Output = Result<tonic::Response<A>, Status>> + Send + 'a>>;
 
 /// The route of a method with one request and one answer.
 fn unary<Q, A>(service: &Service, method: Unary<Q, A>) -> MethodRouter

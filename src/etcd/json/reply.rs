@@ -20,11 +20,14 @@ pub(super) fn message<A: Serialize>(answer: &A) -> Response {
 
 /// The error of a unary method, or of a stream's first request.
 pub(super) fn error(status: &Status) -> Response {
-    failure(status, &json!({
-        "error": status.message(),
-        "code": i32::from(status.code()),
-        "message": status.message(),
-    }))
+    failure(
+        status,
+        &json!({
+            "error": status.message(),
+            "code": i32::from(status.code()),
+            "message": status.message(),
+        }),
+    )
 }
 
 /// The error of a stream that has not answered anything yet.

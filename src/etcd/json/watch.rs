@@ -43,8 +43,7 @@ async fn serve(service: &Service, request: Request) -> Response {
         None => None,
     };
     let rest = requests.take_while(Result::is_ok).map(|request| request.map_err(Status::unknown));
-    let mut answers =
-        service_watch::open(service, &caller, Box::pin(tokio_stream::iter(first).chain(rest)));
+    let mut answers = service_watch::open(service, &caller, Box::pin(tokio_stream::iter(first).chain(rest)));
     // As with etcd, the status line waits for the first answer: an error may still set it.
     match answers.next().await {
         Some(Ok(first)) => reply::stream(tokio_stream::once(Ok(first)).chain(answers)),
@@ -109,7 +108,8 @@ mod tests {
 
     #[test]
     fn several_requests_in_one_body_are_read_wherever_it_is_cut() {
-        let requests = read(&[r#"{"create_request":{"key":"dw=="#, "\"}}\n", r#"{"cancel_request":{}}{}"#], 100);
+        let requests =
+            read(&[r#"{"create_request":{"key":"dw=="#, "\"}}\n", r#"{"cancel_request":{}}{}"#], 100);
         assert_eq!(requests.len(), 3);
         assert!(requests.iter().all(Result::is_ok), "{requests:?}");
     }

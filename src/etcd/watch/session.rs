@@ -141,12 +141,9 @@ impl Session {
 
     async fn create(&mut self, request: WatchCreateRequest) -> Step {
         let revision = self.service.handle.status().revision;
-        let created = |watch_id| WatchResponse {
-            header: Some(header(&self.service.handle, revision)),
-            watch_id,
-            created: true,
-            ..Default::default()
-        };
+        let head = header(&self.service.handle, revision);
+        let created =
+            |watch_id| WatchResponse { header: Some(head), watch_id, created: true, ..Default::default() };
         let refused = |reason: &str| WatchResponse {
             canceled: true,
             cancel_reason: reason.to_string(),
@@ -259,7 +256,13 @@ impl Session {
         }
     }
 
-    async fn send_events(&mut self, id: i64, events: Vec<Event>, complete_to: Revision, fragment: bool) -> Step {
+    async fn send_events(
+        &mut self,
+        id: i64,
+        events: Vec<Event>,
+        complete_to: Revision,
+        fragment: bool,
+    ) -> Step {
         let fragment_bytes = fragment.then(|| self.service.max_message_bytes());
         for batch in batches(events, complete_to, fragment_bytes) {
             self.send(WatchResponse {
