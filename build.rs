@@ -44,7 +44,8 @@ mod schema {
     }
 
     fn compile(with_comments: bool) -> protox::Compiler {
-        let mut compiler = protox::Compiler::new(["proto"]).expect("the directory proto/ stands beside build.rs");
+        let mut compiler =
+            protox::Compiler::new(["proto"]).expect("the directory proto/ stands beside build.rs");
         compiler.include_source_info(with_comments).include_imports(true);
         for file in FILES {
             if let Err(error) = compiler.open_file(file) {

@@ -4,11 +4,32 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::json;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 use crate::etcd::errors;
+
+/// An error, which says everything twice.
+#[derive(Serialize)]
+struct Refusal<'a> {
+    error: &'a str,
+    code: i32,
+    message: &'a str,
+}
+
+/// An error within a stream.
+#[derive(Serialize)]
+struct RefusalInStream<'a> {
+    error: StreamRefusal<'a>,
+}
+
+#[derive(Serialize)]
+struct StreamRefusal<'a> {
+    grpc_code: i32,
+    http_code: u16,
+    message: &'a str,
+    http_status: &'static str,
+}
 
 /// The one answer of a unary method.
 pub(super) fn message<A: Serialize>(answer: &A) -> Response {
@@ -20,14 +41,8 @@ pub(super) fn message<A: Serialize>(answer: &A) -> Response {
 
 /// The error of a unary method, or of a stream's first request.
 pub(super) fn error(status: &Status) -> Response {
-    failure(
-        status,
-        &json!({
-            "error": status.message(),
-            "code": i32::from(status.code()),
-            "message": status.message(),
-        }),
-    )
+    let (error, code) = (status.message(), i32::from(status.code()));
+    failure(status, &Refusal { error, code, message: error })
 }
 
 /// The error of a stream that has not answered anything yet.
@@ -51,18 +66,24 @@ fn chunk<A: Serialize>(answer: Result<A, Status>) -> Bytes {
         text.extend_from_slice(b"}\n");
         Ok(text)
     });
-    written.unwrap_or_else(|status| error_in_stream(&status).to_string().into_bytes()).into()
+    written.unwrap_or_else(|status| to_json(&error_in_stream(&status))).into()
 }
 
-fn error_in_stream(status: &Status) -> serde_json::Value {
+fn error_in_stream(status: &Status) -> RefusalInStream<'_> {
     let http_code = errors::http_code(status.code());
     let http_status = StatusCode::from_u16(http_code).ok().and_then(|code| code.canonical_reason());
-    json!({"error": {
-        "grpc_code": i32::from(status.code()),
-        "http_code": http_code,
-        "message": status.message(),
-        "http_status": http_status.unwrap_or_default(),
-    }})
+    RefusalInStream {
+        error: StreamRefusal {
+            grpc_code: status.code().into(),
+            http_code,
+            message: status.message(),
+            http_status: http_status.unwrap_or_default(),
+        },
+    }
+}
+
+fn to_json(refusal: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(refusal).expect("numbers and strings can always be written as JSON")
 }
 
 fn success(body: Body) -> Response {
@@ -73,8 +94,8 @@ fn success(body: Body) -> Response {
     response
 }
 
-fn failure(status: &Status, body: &serde_json::Value) -> Response {
-    let mut response = Response::new(Body::from(body.to_string()));
+fn failure(status: &Status, body: &impl Serialize) -> Response {
+    let mut response = Response::new(Body::from(to_json(body)));
     *response.status_mut() =
         StatusCode::from_u16(errors::http_code(status.code())).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -106,8 +127,8 @@ mod tests {
     fn an_error_in_a_stream_names_both_codes() {
         assert_eq!(
             chunk(Err::<WatchResponse, _>(errors::no_leader())),
-            "{\"error\":{\"grpc_code\":14,\"http_code\":503,\"http_status\":\"Service Unavailable\",\
-             \"message\":\"etcdserver: no leader\"}}"
+            "{\"error\":{\"grpc_code\":14,\"http_code\":503,\"message\":\"etcdserver: no leader\",\
+             \"http_status\":\"Service Unavailable\"}}"
         );
     }
 }
