@@ -38,6 +38,8 @@ pub(super) struct ApplyThread {
     /// The last entry of the newest snapshot that was begun, taken or installed.
     pub last_snapshot: Option<Index>,
     pub snapshot_count: u64,
+    /// Its only copy goes with a snapshot that is being taken: while that is out, no other one is begun.
+    pub token: Arc<()>,
 }
 
 impl ApplyThread {
@@ -116,8 +118,7 @@ impl ApplyThread {
         if restored.applied_index() != Some(last.index) {
             return Err(fail(&format_args!("its content ends at {:?}", restored.applied_index())));
         }
-        let old = write(&self.shared.store).replace_with(restored).map_err(|error| fail(&error))?;
-        drop(old);
+        write(&self.shared.store).replace_with(restored).map_err(|error| fail(&error))?;
         self.membership = snapshot.meta.membership;
         self.last_snapshot = Some(last.index);
         info!(index = last.index.0, term = last.term.0, "installed the leader's snapshot");
@@ -130,14 +131,13 @@ impl ApplyThread {
     /// Has a snapshot taken if enough entries were applied since the last one, and none is being taken.
     fn take_snapshot_if_due(&mut self, last: Position) {
         let since = last.index.0.saturating_sub(self.last_snapshot.map_or(0, |index| index.0));
-        if since < self.snapshot_count {
+        if since < self.snapshot_count || Arc::strong_count(&self.token) > 1 {
             return;
         }
         let meta = SnapshotMeta { last, membership: self.membership.clone() };
         let cut = read(&self.shared.store).begin_snapshot();
-        // The channel has no room, so that this succeeds only while the snapshot thread waits for work. If it is busy, the next
-        // batch tries again.
-        if self.snapshots.try_send(TakeSnapshot { meta, cut }).is_ok() {
+        let job = TakeSnapshot { meta, cut, _token: self.token.clone() };
+        if self.snapshots.try_send(job).is_ok() {
             self.last_snapshot = Some(last.index);
         }
     }

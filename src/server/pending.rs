@@ -8,10 +8,12 @@
 //! after it has let go of the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tracing::error;
 
 use crate::raft::{ProposalId, Reason};
 use crate::store::Reply;
@@ -34,9 +36,13 @@ impl<T> Answer<T> {
         Answer { respond, result }
     }
 
-    /// Calls the responder. The caller holds no lock.
+    /// Calls the responder. The caller holds no lock. A client's panic is the client's affair: the others who wait on this
+    /// thread get their answers all the same.
     pub fn give(self) {
-        (self.respond)(self.result);
+        let Answer { respond, result } = self;
+        if catch_unwind(AssertUnwindSafe(|| respond(result))).is_err() {
+            error!("a client's responder panicked; its answer is lost");
+        }
     }
 }
 
@@ -237,18 +243,21 @@ impl Reservation<'_> {
     }
 
     /// Lets the encoded command wait for its answer, and makes it due.
+    ///
+    /// # Errors
+    /// The responder, and what it must be told.
     pub fn fill(
         self,
         command: Bytes,
         deadline: Instant,
         respond: Responder<Reply>,
-    ) -> Result<(), Answer<Reply>> {
+    ) -> Result<(), (Responder<Reply>, RequestError)> {
         let mut table = lock(&self.pending.table);
         if !table.open {
-            return Err(Answer::new(respond, Err(RequestError::Stopping)));
+            return Err((respond, RequestError::Stopping));
         }
         if table.bytes.saturating_add(command.len()) > self.pending.max_bytes {
-            return Err(Answer::new(respond, Err(RequestError::TooManyRequests)));
+            return Err((respond, RequestError::TooManyRequests));
         }
         table.bytes += command.len();
         let write = Write {
@@ -298,8 +307,8 @@ mod tests {
         let reservation = pending.reserve().expect("there is room");
         let sequence = reservation.sequence();
         let respond = Box::new(move |result| sender.send(result).expect("the test listens"));
-        if let Err(answer) = reservation.fill(Bytes::from(vec![0; bytes]), deadline, respond) {
-            answer.give();
+        if let Err((respond, error)) = reservation.fill(Bytes::from(vec![0; bytes]), deadline, respond) {
+            respond(Err(error));
         }
         (sequence, outcome)
     }
@@ -447,12 +456,8 @@ mod tests {
         let reserved = pending.reserve().unwrap();
         pending.close().into_iter().for_each(Answer::give);
         assert_eq!(outcome.try_recv(), Ok(Err(RequestError::Stopping)));
-        let answer = reserved.fill(
-            Bytes::new(),
-            now,
-            Box::new(|result| assert_eq!(result, Err(RequestError::Stopping))),
-        );
-        answer.expect_err("too late").give();
+        let late = reserved.fill(Bytes::new(), now, Box::new(drop));
+        assert_eq!(late.map_err(|(_, error)| error), Err(RequestError::Stopping));
         assert_eq!(pending.reserve().err(), Some(RequestError::Stopping));
     }
 }

@@ -14,7 +14,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, TrySendError};
 use tracing::warn;
 
-use crate::raft::{Input, NodeId, Output, Raft, Refused, RoleName, SnapshotOrder, Term};
+use crate::raft::{Input, NodeId, Output, Raft, Refused, RoleName, SnapshotOrder, Status, Term};
 use crate::transport::{Transport, TransportEvent};
 
 use super::apply_thread::ApplyJob;
@@ -173,16 +173,20 @@ impl RaftThread {
     }
 
     fn carry_out(&mut self) {
-        for output in self.raft.drain() {
+        let outputs = self.raft.drain();
+        // First, so that a client who is answered below finds a status no older than its answer.
+        let status = self.raft.status();
+        *lock(&self.shared.protocol) = status;
+        for output in outputs {
             match output {
-                Output::Persist(id, write) => self.to_wal(WalJob::Persist(id, write)),
+                Output::Persist(id, write) => self.hand_to_wal(WalJob::Persist(id, write)),
                 Output::Install(id, snapshot) => {
                     // The store may show the new state before the disk has it: what it shows is committed. Both tell
                     // the core when they are done.
-                    self.to_wal(WalJob::Install(id, snapshot.clone()));
-                    self.to_apply(ApplyJob::Install(snapshot));
+                    self.hand_to_wal(WalJob::Install(id, snapshot.clone()));
+                    self.hand_to_apply(ApplyJob::Install(snapshot));
                 }
-                Output::Apply(entries) => self.to_apply(ApplyJob::Entries(entries)),
+                Output::Apply(entries) => self.hand_to_apply(ApplyJob::Entries(entries)),
                 Output::Send(envelope) => self.outboxes.transport.send(envelope),
                 Output::SendSnapshot(order) => self.order_snapshot(order),
                 Output::ReadReady(id, index) => {
@@ -197,12 +201,11 @@ impl RaftThread {
                 Output::Event(event) => self.log.write(&event),
             }
         }
-        self.publish_status();
+        self.notice_leader(status);
     }
 
-    fn publish_status(&mut self) {
-        let status = self.raft.status();
-        *lock(&self.shared.protocol) = status;
+    /// Whoever waits for a leader, or has asked another one, is told.
+    fn notice_leader(&mut self, status: Status) {
         let leader = status.leader.map(|leader| (leader, status.term));
         if leader == self.leader {
             return;
@@ -214,11 +217,11 @@ impl RaftThread {
         self.more_requests |= leader.is_some();
     }
 
-    fn to_wal(&mut self, job: WalJob) {
+    fn hand_to_wal(&mut self, job: WalJob) {
         RaftThread::hand_over(&self.outboxes.wal, job, &self.inboxes.done, &mut self.heard);
     }
 
-    fn to_apply(&mut self, job: ApplyJob) {
+    fn hand_to_apply(&mut self, job: ApplyJob) {
         RaftThread::hand_over(&self.outboxes.apply, job, &self.inboxes.done, &mut self.heard);
     }
 

@@ -64,13 +64,20 @@ impl Reads {
     }
 
     /// Lets a barrier wait.
-    pub fn add(&self, deadline: Instant, respond: Responder<()>) -> Result<(), Answer<()>> {
+    ///
+    /// # Errors
+    /// The responder, and what it must be told.
+    pub fn add(
+        &self,
+        deadline: Instant,
+        respond: Responder<()>,
+    ) -> Result<(), (Responder<()>, RequestError)> {
         let mut table = lock(&self.table);
         if !table.open {
-            return Err(Answer::new(respond, Err(RequestError::Stopping)));
+            return Err((respond, RequestError::Stopping));
         }
         if table.waiting >= self.max_requests {
-            return Err(Answer::new(respond, Err(RequestError::TooManyRequests)));
+            return Err((respond, RequestError::TooManyRequests));
         }
         table.waiting += 1;
         table.fresh.push(Barrier { deadline, respond, attempts: 0, leader_lost: false });
@@ -216,8 +223,8 @@ mod tests {
     fn add(reads: &Reads, deadline: Instant) -> Receiver<Result<(), RequestError>> {
         let (sender, outcome) = unbounded();
         let respond = Box::new(move |result| sender.send(result).expect("the test listens"));
-        if let Err(answer) = reads.add(deadline, respond) {
-            answer.give();
+        if let Err((respond, error)) = reads.add(deadline, respond) {
+            respond(Err(error));
         }
         outcome
     }

@@ -2,6 +2,7 @@
 //!
 //! They are two so that a peer need not wait while a large snapshot is being taken.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,8 +11,8 @@ use tracing::{error, info, warn};
 
 use crate::raft::{Input, SnapshotMeta, SnapshotOrder};
 use crate::store::SnapshotCut;
-use crate::transport::Transport;
-use crate::wal::{Disk, Snapshots, WalError};
+use crate::transport::{SnapshotRefused, Transport};
+use crate::wal::{Disk, SnapshotReader, Snapshots, WalError};
 
 use super::shared::{Shared, read};
 use super::wal_thread::WalJob;
@@ -22,6 +23,8 @@ pub(super) struct TakeSnapshot {
     pub meta: SnapshotMeta,
     /// The state as of that entry.
     pub cut: SnapshotCut,
+    /// Dropped when the snapshot is done with.
+    pub _token: Arc<()>,
 }
 
 /// The thread that takes snapshots of the store while the store goes on.
@@ -35,7 +38,7 @@ pub(super) struct SnapshotTaker<D: Disk> {
 impl<D: Disk> SnapshotTaker<D> {
     /// Runs until the apply thread has ended.
     pub fn run(self) {
-        while let Ok(TakeSnapshot { meta, cut }) = self.jobs.recv() {
+        while let Ok(TakeSnapshot { meta, cut, _token }) = self.jobs.recv() {
             let index = meta.last.index.0;
             let started = Instant::now();
             match self.take(meta, cut) {
@@ -84,21 +87,51 @@ impl<D: Disk> SnapshotSender<D> {
     pub fn run(self) {
         while let Ok(order) = self.orders.recv() {
             let (to, index) = (order.to, order.meta.last.index);
-            if let Err(error) = self.send(order) {
-                error!(%error, "cannot read the snapshot that member {to} needs");
+            if let Err(error) = self.send(&order) {
+                warn!(%error, "cannot send member {to} the snapshot that it needs");
                 let _ = self.done.send(Input::SnapshotSent { to, index, delivered: false });
             }
         }
     }
 
-    fn send(&self, order: SnapshotOrder) -> Result<(), WalError> {
-        // A newer one than was ordered is as good, and the ordered one may be gone by now.
-        let reader = match self.snapshots.newest()? {
-            Some(reader) => reader,
-            None => self.snapshots.open(&order.meta)?,
-        };
-        let (meta, len_bytes) = (reader.meta().clone(), reader.len_bytes());
-        self.transport.send_snapshot(order, Box::new(reader), meta, len_bytes)?;
+    fn send(&self, order: &SnapshotOrder) -> Result<(), CannotSend> {
+        let reader = self.open_newest(&order.meta)?;
+        let (meta, length_bytes) = (reader.meta().clone(), reader.len_bytes());
+        self.transport.send_snapshot(order, Box::new(reader), meta, length_bytes)?;
         Ok(())
+    }
+
+    /// A newer one than was ordered is as good, and the ordered one may be gone by now.
+    fn open_newest(&self, ordered: &SnapshotMeta) -> Result<SnapshotReader<D>, WalError> {
+        let newest = || self.snapshots.newest().unwrap_or_else(|| ordered.clone());
+        // Between the question and the opening it may have been purged, because there is an even newer one.
+        self.snapshots.open(&newest()).or_else(|_| self.snapshots.open(&newest()))
+    }
+}
+
+/// Why a snapshot is not on its way.
+enum CannotSend {
+    Disk(WalError),
+    Transport(SnapshotRefused),
+}
+
+impl fmt::Display for CannotSend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CannotSend::Disk(error) => error.fmt(f),
+            CannotSend::Transport(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<WalError> for CannotSend {
+    fn from(error: WalError) -> CannotSend {
+        CannotSend::Disk(error)
+    }
+}
+
+impl From<SnapshotRefused> for CannotSend {
+    fn from(error: SnapshotRefused) -> CannotSend {
+        CannotSend::Transport(error)
     }
 }

@@ -18,7 +18,7 @@ use crate::transport::{Transport, TransportConfig, TransportOptions};
 use crate::wal::{self, Identity, Opened, RealDisk, Recovered, Snapshots};
 
 use super::announce::announce;
-use super::apply_thread::{ApplyJob, ApplyThread};
+use super::apply_thread::ApplyThread;
 use super::config::{Bootstrap, ServerConfig, Times};
 use super::error::{StartError, StopReason};
 use super::events_log::EventsLog;
@@ -66,7 +66,6 @@ impl Server {
             client_urls: config.member.client_urls.clone(),
         };
         let last_snapshot = recovered.snapshot.as_ref().map(|meta| meta.last.index);
-        let newest_mark = last_snapshot;
         let membership = raft.membership().clone();
         let snapshot_count = config.snapshot_count;
         let transport = TransportConfig {
@@ -87,11 +86,9 @@ impl Server {
         let (wal_jobs, wal_inbox) = bounded(INBOX);
         let (apply_jobs, apply_inbox) = bounded(INBOX);
         let (orders, orders_inbox) = bounded(SNAPSHOT_ORDERS);
-        // No room at all: an order is taken only by a thread that waits for one.
-        let (take, take_inbox) = bounded::<TakeSnapshot>(0);
+        let (take, take_inbox) = bounded::<TakeSnapshot>(1);
 
-        let thread =
-            WalThread { wal, snapshots: snapshots.clone(), newest_mark, jobs: wal_inbox, done: done.clone() };
+        let thread = WalThread { wal, snapshots: snapshots.clone(), jobs: wal_inbox, done: done.clone() };
         server.spawn("wal", move || thread.run().map_err(|error| StopReason::Disk(error.to_string())))?;
         server.spawn_snapshots(&snapshots, take_inbox, wal_jobs.clone(), orders_inbox, done.clone())?;
         server.spawn_apply(ApplyThread {
@@ -102,6 +99,7 @@ impl Server {
             membership,
             last_snapshot,
             snapshot_count,
+            token: Arc::default(),
         })?;
         let inboxes = Inboxes { closed: server.signals.closed.clone(), done: done_inbox, peers, bell: rings };
         let outboxes = Outboxes {
@@ -240,9 +238,6 @@ fn open(config: &ServerConfig) -> Result<Opened<RealDisk>, StartError> {
         warn!(
             "the data directory remembers another cluster id or other initial members than the settings name; what it remembers counts"
         );
-    }
-    if let Some(torn) = &recovered.torn_tail {
-        warn!("the log ended in a torn write, which was never acknowledged, and was cut: {torn}");
     }
     Ok(opened)
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use tracing::{error, info};
+use tracing::{dispatcher, error, info};
 
 use super::error::StopReason;
 use super::shared::lock;
@@ -65,7 +65,10 @@ impl Stop {
         E: FnOnce() + Send + 'static,
     {
         let stop = self.clone();
+        // The member logs to where its starter does, even if that is not the whole process's log.
+        let log = dispatcher::get_default(dispatcher::Dispatch::clone);
         thread::Builder::new().name(name.to_string()).spawn(move || {
+            let _log = dispatcher::set_default(&log);
             // Whatever the panic left half-done belongs to the thread that is gone, or is taken apart by the stop.
             match catch_unwind(AssertUnwindSafe(body)) {
                 Ok(Ok(())) => {}

@@ -6,13 +6,13 @@
 //! **A failed write or sync is final.** What the disk holds after it is not known, and a second sync that succeeds proves
 //! nothing about the first one's pages. The member stops.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use tracing::{info, warn};
 
-use crate::raft::{Index, Input, Snapshot, SnapshotMeta, Write, WriteId};
-use crate::wal::{Disk, Snapshots, Wal, WalError};
+use crate::raft::{Input, Snapshot, SnapshotMeta, Write, WriteId};
+use crate::wal::{Disk, Purged, Snapshots, Wal, WalError};
 
 /// How many writes share a sync at most.
 const MOST_AT_ONCE: usize = 1_024;
@@ -34,8 +34,6 @@ pub(super) enum WalJob {
 pub(super) struct WalThread<D: Disk> {
     pub wal: Wal<D>,
     pub snapshots: Snapshots<D>,
-    /// The last entry of the newest snapshot that the log has a mark of.
-    pub newest_mark: Option<Index>,
     pub jobs: Receiver<WalJob>,
     pub done: Sender<Input>,
 }
@@ -55,7 +53,6 @@ impl<D: Disk> WalThread<D> {
     /// The first failure of the disk.
     pub fn run(mut self) -> Result<(), WalError> {
         while let Ok(first) = self.jobs.recv() {
-            let started = Instant::now();
             let mut batch = Batch::default();
             self.write(first, &mut batch)?;
             // A bound of its own, so that a busy inbox cannot put the sync off for ever.
@@ -63,8 +60,7 @@ impl<D: Disk> WalThread<D> {
                 let Ok(job) = self.jobs.try_recv() else { break };
                 self.write(job, &mut batch)?;
             }
-            self.wal.sync()?;
-            let took = started.elapsed();
+            let took = self.wal.sync()?;
             if took >= SLOW_SYNC {
                 warn!(?took, limit = ?SLOW_SYNC, "slow fdatasync");
             }
@@ -83,23 +79,17 @@ impl<D: Disk> WalThread<D> {
                 let mut writer = self.snapshots.create(snapshot.meta)?;
                 writer.write(&snapshot.data)?;
                 let meta = writer.finish()?;
-                self.mark(&meta, batch)?;
+                self.wal.mark_snapshot(&meta)?;
                 batch.last_write = Some(id);
+                batch.marked = true;
             }
-            // The leader's snapshot may have overtaken it; the older one would rewind the log.
-            WalJob::Mark(meta) if Some(meta.last.index) <= self.newest_mark => {}
             WalJob::Mark(meta) => {
-                self.mark(&meta, batch)?;
+                // If the leader's has overtaken it, the wal and the core both leave it aside.
+                self.wal.mark_snapshot(&meta)?;
                 batch.taken.push(meta);
+                batch.marked = true;
             }
         }
-        Ok(())
-    }
-
-    fn mark(&mut self, meta: &SnapshotMeta, batch: &mut Batch) -> Result<(), WalError> {
-        self.wal.mark_snapshot(meta)?;
-        self.newest_mark = Some(meta.last.index);
-        batch.marked = true;
         Ok(())
     }
 
@@ -111,8 +101,10 @@ impl<D: Disk> WalThread<D> {
             let _ = self.done.send(input);
         }
         if batch.marked {
-            let purged = self.wal.purge()?;
-            info!(?purged, "purged what the newest snapshots cover");
+            let Purged { segments, snapshots } = self.wal.purge()?;
+            if segments + snapshots > 0 {
+                info!(segments, snapshots, "purged what the kept snapshots cover");
+            }
         }
         Ok(())
     }

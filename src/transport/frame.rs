@@ -228,3 +228,141 @@ impl<R: Read> FrameReader<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMIT_BYTES: u32 = 300_000;
+
+    fn framed(bodies: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for body in bodies {
+            append_frame(&mut bytes, LIMIT_BYTES, |buffer| {
+                buffer.extend_from_slice(body);
+                Ok(())
+            })
+            .unwrap();
+        }
+        bytes
+    }
+
+    /// Gives its bytes in pieces, and says "nothing there" between them, as a socket does that does not block.
+    struct Pieces<'a> {
+        bytes: &'a [u8],
+        piece_bytes: usize,
+        silent: bool,
+    }
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.silent = !self.silent;
+            if self.silent {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let length = self.piece_bytes.min(buffer.len());
+            (&mut self.bytes).take(length as u64).read(buffer)
+        }
+    }
+
+    fn read_all(bytes: &[u8], piece_bytes: usize) -> (Vec<Vec<u8>>, Result<(), FrameError>) {
+        let mut reader = FrameReader::new(Pieces { bytes, piece_bytes, silent: false }, LIMIT_BYTES);
+        let mut bodies = Vec::new();
+        loop {
+            match reader.next() {
+                Ok(Some(body)) => bodies.push(body.to_vec()),
+                Ok(None) => return (bodies, Ok(())),
+                Err(FrameError::Silence) => {}
+                Err(error) => return (bodies, Err(error)),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_framed_is_read_again_in_whatever_pieces_it_comes(
+            bodies in vec(vec(any::<u8>(), 0..2000), 0..20),
+            piece_bytes in 1usize..5000,
+        ) {
+            let (read, end) = read_all(&framed(&bodies), piece_bytes);
+            prop_assert!(end.is_ok());
+            prop_assert_eq!(read, bodies);
+        }
+
+        #[test]
+        fn no_bytes_make_a_reader_panic(bytes in vec(any::<u8>(), 0..3000), small in any::<bool>()) {
+            let mut bytes = bytes;
+            if small && bytes.len() > 4 {
+                bytes[2..4].fill(0);
+            }
+            let _ = read_all(&bytes, 700);
+            let _ = read_single(&mut &bytes[..], LIMIT_BYTES);
+        }
+
+        #[test]
+        fn one_flipped_bit_is_noticed_and_what_came_before_it_is_kept(
+            bodies in vec(vec(any::<u8>(), 0..200), 1..5),
+            place in any::<prop::sample::Index>(),
+            bit in 0u8..8,
+        ) {
+            let mut bytes = framed(&bodies);
+            let place = place.index(bytes.len());
+            bytes[place] ^= 1 << bit;
+            let (read, end) = read_all(&bytes, 5000);
+            prop_assert!(end.is_err());
+            prop_assert!(read.len() < bodies.len());
+            prop_assert_eq!(&read[..], &bodies[..read.len()]);
+        }
+
+        #[test]
+        fn a_stream_that_is_cut_within_a_frame_says_so(body in vec(any::<u8>(), 0..200), cut in 1usize..8) {
+            let bytes = framed(&[body]);
+            let (read, end) = read_all(&bytes[..bytes.len() - cut], 64);
+            prop_assert!(read.is_empty());
+            prop_assert!(matches!(end, Err(FrameError::CutShort)));
+        }
+    }
+
+    #[test]
+    fn a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
+        let most = vec![7; LIMIT_BYTES as usize];
+        let (read, end) = read_all(&framed(std::slice::from_ref(&most)), 1 << 20);
+        assert!(end.is_ok() && read == [most]);
+
+        let mut buffer = b"before".to_vec();
+        let outcome = append_value(&mut buffer, 10, &[7u8; 11]);
+        assert!(matches!(outcome, Err(FrameError::TooLong { length_bytes: 11, limit_bytes: 10 })));
+        assert_eq!(buffer, b"before");
+
+        let announced = (LIMIT_BYTES + 1).to_le_bytes();
+        let (_, end) = read_all(&[&announced[..], &[0; 4]].concat(), 100);
+        assert!(matches!(end, Err(FrameError::TooLong { .. })));
+    }
+
+    #[test]
+    fn memory_follows_what_arrives_and_not_what_is_announced() {
+        let mut announced = u32::MAX.to_le_bytes().to_vec();
+        announced.extend_from_slice(&[0; 100_000]);
+        let mut reader = FrameReader::new(&announced[..], u32::MAX);
+        assert!(matches!(reader.next(), Err(FrameError::CutShort)));
+        assert!(reader.buffer.len() <= 4 * announced.len(), "{}", reader.buffer.len());
+    }
+
+    #[test]
+    fn a_large_frames_buffer_is_given_back() {
+        let mut one_large = Vec::new();
+        append_frame(&mut one_large, 3 << 20, |body| {
+            body.resize(3 << 20, 7);
+            Ok(())
+        })
+        .unwrap();
+        one_large.extend_from_slice(&keepalive());
+        let pieces = Pieces { bytes: &one_large, piece_bytes: 1 << 20, silent: true };
+        let mut reader = FrameReader::new(pieces, 3 << 20);
+        while !matches!(reader.next(), Ok(Some([]))) {}
+        assert!(reader.buffer.len() <= KEPT_BUFFER_BYTES, "{}", reader.buffer.len());
+    }
+}

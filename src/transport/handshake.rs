@@ -172,24 +172,13 @@ pub(super) fn hear(
         Some(refusal) => Err(HandshakeError::Refused(refusal)),
         None => Ok(hello),
     });
-    match &heard {
-        Err(HandshakeError::Refused(refusal)) => {
-            if say(&mut until, &Answer::Refused(refusal.clone())).is_ok() {
-                take_leave(&mut until);
-            }
-        }
-        Err(HandshakeError::NotOurs(HTTP)) => {
-            let text = "This port is for the members of the cluster. Clients use the client port.\n";
-            let answer = format!(
-                "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\
-                 Connection: close\r\n\r\n{text}",
-                text.len()
-            );
-            if until.write_all(answer.as_bytes()).is_ok() {
-                take_leave(&mut until);
-            }
-        }
-        _ => {}
+    let answered = match &heard {
+        Err(HandshakeError::Refused(refusal)) => say(&mut until, &Answer::Refused(refusal.clone())).is_ok(),
+        Err(HandshakeError::NotOurs(HTTP)) => until.write_all(http_answer().as_bytes()).is_ok(),
+        _ => false,
+    };
+    if answered {
+        take_leave(&mut until);
     }
     heard
 }
@@ -246,6 +235,15 @@ fn read_preamble(stream: &mut impl Read) -> Result<u32, HandshakeError> {
 }
 
 const HTTP: &str = "an HTTP client";
+
+fn http_answer() -> String {
+    let text = "This port is for the members of the cluster. Clients use the client port.\n";
+    format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{text}",
+        text.len()
+    )
+}
 
 /// Names the usual guests by the first bytes that they say.
 fn guess(first: &[u8]) -> &'static str {

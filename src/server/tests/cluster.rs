@@ -43,7 +43,8 @@ impl Cluster {
         let mut addresses = BTreeMap::new();
         let mut infos = Vec::new();
         // All are bound before the first is let go, so that they differ.
-        let listeners: Vec<TcpListener> = (0..size).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let listeners: Vec<TcpListener> =
+            (0..size).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         for (id, listener) in (1..=size).zip(&listeners) {
             let address = listener.local_addr().unwrap();
             addresses.insert(id, address);
@@ -110,9 +111,9 @@ impl Cluster {
         until("all running members follow one leader", || {
             let statuses: Vec<_> = self.running.values().map(|server| server.handle().status()).collect();
             let leader = statuses.iter().find(|status| status.role == RoleName::Leader)?;
-            let agreed = statuses.iter().all(|status| {
-                status.term == leader.term && status.leader == Some(leader.member_id)
-            });
+            let agreed = statuses
+                .iter()
+                .all(|status| status.term == leader.term && status.leader == Some(leader.member_id));
             agreed.then_some(leader.member_id.0)
         })
     }

@@ -18,6 +18,7 @@ fn without_a_majority_a_request_ends_with_its_deadline_and_nothing_is_half_done(
     put_through(&cluster.handle(1), "k", "acknowledged");
     let alone = cluster.followers()[0];
     let others: Vec<u64> = (1..=3).filter(|id| *id != alone).collect();
+    assert_eq!(value(&cluster.handle(alone), "k"), Some("acknowledged".to_string()));
     for id in &others {
         cluster.stop(*id);
     }
@@ -128,7 +129,11 @@ fn more_requests_than_the_member_may_hold_are_refused_at_once() {
     for n in 0..12 {
         let sender = sender.clone();
         let respond = Box::new(move |result| sender.send(result).unwrap());
-        handle.submit(Operation::Put(put("k", n.to_string())), Instant::now() + Duration::from_secs(60), respond);
+        handle.submit(
+            Operation::Put(put("k", n.to_string())),
+            Instant::now() + Duration::from_secs(60),
+            respond,
+        );
     }
     let refused: Vec<_> = outcomes.try_iter().collect();
     assert_eq!(refused, vec![Err(RequestError::TooManyRequests); 2]);

@@ -39,7 +39,9 @@ fn it_restarts_from_a_snapshot_and_what_follows_it() {
     for n in 0..95 {
         put_through(&handle, "n", n.to_string());
     }
-    until("a snapshot is saved", || std::fs::read_dir(cluster.data_dir(1).join("snapshots")).ok()?.next());
+    until("a snapshot is saved", || {
+        std::fs::read_dir(cluster.data_dir(1).join("snap")).ok()?.next().map(drop)
+    });
     cluster.stop(1);
     let handle = cluster.start(1);
     let kv = get(&handle, "n").unwrap();
@@ -58,7 +60,10 @@ fn requests_that_cannot_be_are_refused_before_they_are_replicated() {
     let error = handle.put(Put::new("k", vec![0; 1_000])).unwrap_err();
     assert!(matches!(error, RequestError::TooLarge { bytes: 1_001.., limit_bytes: 1_000 }), "{error:?}");
     until("its name is published", || (!handle.members()[0].client_urls.is_empty()).then_some(()));
-    assert!(handle.status().raft_index <= before + 1, "nothing but the member's attributes came into the log");
+    assert!(
+        handle.status().raft_index <= before + 1,
+        "nothing but the member's attributes came into the log"
+    );
 }
 
 #[test]

@@ -41,9 +41,11 @@ fn the_others_go_on_when_the_leader_stops_and_it_catches_up_when_it_returns() {
     put_through(&cluster.handle(1), "k", "before");
     let leader = cluster.leader();
     cluster.stop(leader);
-    for handle in cluster.handles().into_values() {
-        assert_eq!(value(&handle, "k"), Some("before".to_string()));
-        put_through(&handle, "k", "after");
+    for handle in cluster.handles().values() {
+        assert_eq!(value(handle, "k"), Some("before".to_string()));
+    }
+    for handle in cluster.handles().values() {
+        put_through(handle, "k", "after");
     }
     let returned = cluster.start(leader);
     assert_eq!(value(&returned, "k"), Some("after".to_string()));
