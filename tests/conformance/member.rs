@@ -33,7 +33,11 @@ impl Member {
         let dir = tempfile::tempdir().unwrap();
         let peers = TcpListener::bind("127.0.0.1:0").unwrap();
         let data_dir = dir.path().join("data");
-        let config = ServerConfig::new(members[0].clone(), 7, members, data_dir, vec![peers]);
+        let config = ServerConfig {
+            heartbeat_interval_ms: 20,
+            election_timeout_ms: 100,
+            ..ServerConfig::new(members[0].clone(), 7, members, data_dir, vec![peers])
+        };
         let server = Server::start(config).unwrap();
         let options = DoorOptions {
             watch_progress_interval: Duration::from_millis(50),
