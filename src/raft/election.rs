@@ -37,7 +37,7 @@ pub(super) struct Following {
 pub(super) struct Ballot {
     /// Who has said yes. A set: a vote that arrives twice counts once.
     pub(super) granted: BTreeSet<NodeId>,
-    /// The last leader was suspected, not merely silent: ask again soon.
+    /// The last leader was suspected, not merely silent.
     pub(super) hurried: bool,
 }
 
@@ -53,6 +53,12 @@ impl Raft {
     pub(super) fn restart_timer(&mut self) {
         let base = self.config.election_ticks.max(1);
         self.timer = Timer { elapsed_ticks: 0, timeout_ticks: base + self.dice.below(base) };
+    }
+
+    /// While a leader is suspected to be dead, everything is tried again soon.
+    fn hurry_timer(&mut self) {
+        let wait = self.config.suspect_ticks.max(1);
+        self.timer = Timer { elapsed_ticks: 0, timeout_ticks: wait + self.dice.below(wait) };
     }
 
     pub(super) fn tick_election(&mut self) {
@@ -100,8 +106,7 @@ impl Raft {
         self.role = Role::PreCandidate(Ballot { granted: [self.config.id].into(), hurried });
         self.restart_timer();
         if hurried {
-            let wait = self.config.suspect_ticks.max(1);
-            self.timer.timeout_ticks = wait + self.dice.below(wait);
+            self.hurry_timer();
         }
         self.event(Event::BecamePreCandidate { for_term });
         let last = self.log.last();
@@ -130,10 +135,16 @@ impl Raft {
 
     fn become_candidate(&mut self) {
         self.disk.void_promises();
+        let hurried = matches!(&self.role, Role::PreCandidate(ballot) if ballot.hurried);
         self.term = self.term.next();
         self.vote = Some(self.config.id);
         self.role = Role::Candidate(Ballot::default());
         self.restart_timer();
+        if hurried {
+            // A split vote shall not cost a whole election timeout. If the disks are too slow for this, the next time is
+            // an ordinary one, since a candidate is not in a hurry any more.
+            self.hurry_timer();
+        }
         self.event(Event::BecameCandidate { term: self.term });
         // The requests wait for the disk too. A candidate that crashed before its term was durable could stand in
         // the same term again, with a shorter log, and count votes that were given to the longer one.

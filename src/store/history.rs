@@ -337,4 +337,19 @@ mod tests {
         assert!(!from(&[], 0) && !from(&[], u64::MAX), "revisions that no store has");
         assert!(from(&[], 1));
     }
+
+    #[test]
+    fn what_was_before_the_floor_is_not_known() {
+        let live = |version| Live { value: "v".into(), create_revision: Revision(2), version, lease: None };
+        let mut versions =
+            KeyVersions::new(Version { mod_revision: Revision(4), position: 0, live: Some(live(1)) });
+        versions.push(Version { mod_revision: Revision(5), position: 0, live: Some(live(2)) });
+        let history =
+            History::from_keys(vec![("k".into(), versions.clone())], Revision(5), Revision(5)).unwrap();
+        assert_eq!(history.get_before(b"k", Revision(5)), None);
+        assert_eq!(history.changes_at(Revision(5)), ["k"]);
+        assert!(history.changes_at(Revision(4)).is_empty());
+        let history = History::from_keys(vec![("k".into(), versions)], Revision(4), Revision(5)).unwrap();
+        assert_eq!(history.get_before(b"k", Revision(5)).map(|kv| kv.version), Some(1));
+    }
 }

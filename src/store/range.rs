@@ -208,7 +208,7 @@ impl Range {
         let mut selected = Selected { found: Vec::new(), more: false, count: 0 };
         for found in all {
             selected.count += 1;
-            if selected.more || !self.passes(&found) {
+            if !self.passes(&found) {
                 continue;
             }
             if selected.found.len() < self.limit() {

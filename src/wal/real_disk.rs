@@ -100,8 +100,8 @@ impl DiskFile for RealFile {
     #[cfg(target_os = "linux")]
     fn allocate(&self, len_bytes: u64) -> io::Result<()> {
         use rustix::fs::{FallocateFlags, fallocate};
-        use rustix::io::Errno;
-        match fallocate(&self.0, FallocateFlags::empty(), 0, len_bytes) {
+        use rustix::io::{Errno, retry_on_intr};
+        match retry_on_intr(|| fallocate(&self.0, FallocateFlags::empty(), 0, len_bytes)) {
             Ok(()) => Ok(()),
             // Not every file system can reserve space. Then the log works as well, only a little slower.
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.0.set_len(len_bytes),

@@ -116,7 +116,10 @@ pub(super) fn replay<D: Disk>(disk: &D, dirs: &Dirs) -> Result<Option<Replay>, W
             return Err(WalError::Damaged {
                 path: dirs.log.clone(),
                 offset_bytes: 0,
-                expected: format!("a segment of number {:016x} in the directory", before.head.sequence + 1),
+                expected: format!(
+                    "a segment of number {:016x} in the directory",
+                    before.head.sequence.saturating_add(1)
+                ),
                 found: format!("{name} as the next"),
             });
         }

@@ -22,6 +22,9 @@ use super::{TEMPORARY_SUFFIX, WalError};
 
 const SUFFIX: &str = ".log";
 
+/// No number in a head is as large as this in any log that was ever written, so that sums of them do not overflow.
+const NUMBER_LIMIT: u64 = 1 << 61;
+
 /// A segment as the log remembers it.
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
@@ -177,6 +180,9 @@ pub(super) fn open<D: Disk>(disk: &D, dir: &Path, name: &str) -> Result<(Segment
     };
     if name_of(&head) != name || head.start.checked_add(at) != Some(header.position) {
         return Err(damaged(at, &format!("the head of {name}"), format!("the head of {}", name_of(&head))));
+    }
+    if let Some(number) = [head.sequence, head.start].into_iter().find(|number| *number >= NUMBER_LIMIT) {
+        return Err(damaged(at, "the head of a segment", format!("a head with the number {number}")));
     }
     if window.file_bytes() != head.file_bytes {
         let expected = format!("{} bytes in the file, as its head says", head.file_bytes);

@@ -51,6 +51,7 @@ pub struct SnapshotWriter<D: Disk> {
     written_bytes: u64,
     data_bytes: u64,
     checksum: u32,
+    is_broken: bool,
     is_finished: bool,
 }
 
@@ -74,6 +75,7 @@ impl<D: Disk> SnapshotWriter<D> {
             written_bytes: 0,
             data_bytes: 0,
             checksum: 0,
+            is_broken: false,
             is_finished: false,
         };
         writer.put_frame(META, &head)?;
@@ -126,6 +128,13 @@ impl<D: Disk> SnapshotWriter<D> {
     }
 
     fn put_frame(&mut self, kind: u32, body: &[u8]) -> Result<(), WalError> {
+        if self.is_broken {
+            return Err(WalError::OutOfPlace {
+                what: "more of a snapshot that could not be written".to_owned(),
+            });
+        }
+        // Until this frame is written.
+        self.is_broken = true;
         let body_bytes = u32::try_from(body.len())
             .map_err(|_| WalError::TooLarge { bytes: body.len(), limit_bytes: u32::MAX as usize })?;
         let mut header = [0; HEADER_BYTES - 4];
@@ -139,6 +148,7 @@ impl<D: Disk> SnapshotWriter<D> {
         written.map_err(WalError::io("write the snapshot", &self.temporary))?;
         self.written_bytes += self.frame.len() as u64;
         self.frame.clear();
+        self.is_broken = false;
         Ok(())
     }
 }

@@ -362,18 +362,23 @@ impl Cluster {
         }
     }
 
-    /// Delivers all messages, and those that they lead to, between members for which `connected` holds; drops the rest.
-    pub fn deliver_where(&mut self, connected: impl Fn(NodeId, NodeId) -> bool) {
+    /// Delivers all messages, and those that they lead to, of which `passes` holds; drops the rest.
+    pub fn deliver_only(&mut self, passes: impl Fn(&Envelope) -> bool) {
         for _ in 0..10_000 {
             if self.network.is_empty() {
                 return;
             }
             let envelope = self.network.remove(0);
-            if connected(envelope.from, envelope.to) {
+            if passes(&envelope) {
                 self.deliver(envelope);
             }
         }
         panic!("the messages never end: {:#?}", self.network);
+    }
+
+    /// Delivers all messages between members for which `connected` holds; drops the rest.
+    pub fn deliver_where(&mut self, connected: impl Fn(NodeId, NodeId) -> bool) {
+        self.deliver_only(|envelope| connected(envelope.from, envelope.to));
     }
 
     pub fn deliver_all(&mut self) {
@@ -397,10 +402,14 @@ impl Cluster {
                 raft.timer.timeout_ticks = 1000;
             }
         }
-        while self.status(id).role != RoleName::Leader {
+        for _ in 0..1000 {
+            if self.status(id).role == RoleName::Leader {
+                return;
+            }
             self.tick(id, 1);
             self.deliver_all();
         }
+        panic!("{id} cannot be elected");
     }
 
     pub fn propose(&mut self, id: NodeId, command: &str) {
@@ -441,9 +450,5 @@ impl Cluster {
             self.network.push(Envelope { from: id, to: order.to, term: order.term, message });
             self.step(id, Input::SnapshotSent { to: order.to, index, delivered: true });
         }
-    }
-
-    pub fn applied_commands(&self, id: NodeId) -> u64 {
-        self.members[&id].machine.index
     }
 }

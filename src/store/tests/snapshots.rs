@@ -26,6 +26,14 @@ fn assert_same(left: &Store, right: &Store) {
     assert_eq!((left.applied_index(), left.members()), (right.applied_index(), right.members()));
 }
 
+/// A frame around a record's bytes, sound whatever they are.
+fn frame(content: &[u8]) -> Vec<u8> {
+    let mut bytes = (content.len() as u32).to_le_bytes().to_vec();
+    bytes.extend(crc32fast::hash(content).to_le_bytes());
+    bytes.extend(content);
+    bytes
+}
+
 proptest! {
     #[test]
     fn a_restored_store_is_the_same_store(operations in prop::collection::vec(operations(), 0..40)) {
@@ -57,12 +65,6 @@ proptest! {
         header in prop::collection::vec(any::<u8>(), 0..40),
         rest in prop::collection::vec((0u8..4, prop::collection::vec(any::<u8>(), 0..40)), 0..4),
     ) {
-        let frame = |content: &[u8]| {
-            let mut bytes = (content.len() as u32).to_le_bytes().to_vec();
-            bytes.extend(crc32fast::hash(content).to_le_bytes());
-            bytes.extend(content);
-            bytes
-        };
         let mut garbage = b"rwstore\x01".to_vec();
         garbage.extend(frame(&header));
         prop_assert!(Store::restore(&garbage[..]).is_err());
@@ -137,6 +139,12 @@ fn strange_bytes_are_told_from_another_version_and_from_damage() {
     assert!(matches!(refusal(b"rwst"), SnapshotError::Damaged { .. }));
     let huge = [b"rwstore\x01".as_slice(), &u32::MAX.to_le_bytes(), b"crc.few bytes"].concat();
     assert!(matches!(refusal(&huge), SnapshotError::Damaged { frame: 0, .. }));
+    let header = Store::new().begin_snapshot().next_chunk(&Store::new()).unwrap().unwrap();
+    assert!(
+        Store::restore(&[header.clone(), frame(&[2, 0])].concat()[..]).is_ok(),
+        "an end after no versions"
+    );
+    assert!(matches!(refusal(&[header, frame(&[2, 1])].concat()), SnapshotError::Damaged { frame: 1, .. }));
     let behind = [snapshot(&Store::new()), b"x".to_vec()].concat();
     assert!(matches!(refusal(&behind), SnapshotError::Damaged { .. }));
 }

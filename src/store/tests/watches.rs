@@ -59,7 +59,8 @@ enum Step {
     Watch(WatchRequest, usize),
     Poll(prop::sample::Index, usize),
     Drop(prop::sample::Index),
-    Replace,
+    /// A snapshot comes from a store that has executed these already.
+    Replace(Vec<Operation>),
 }
 
 fn steps() -> impl Strategy<Value = Step> {
@@ -74,12 +75,11 @@ fn steps() -> impl Strategy<Value = Step> {
         3 => (requests, 1usize..6).prop_map(|(request, buffer)| Step::Watch(request, buffer)),
         6 => (any::<prop::sample::Index>(), 0usize..4).prop_map(|(which, max)| Step::Poll(which, max)),
         1 => any::<prop::sample::Index>().prop_map(Step::Drop),
-        1 => Just(Step::Replace),
+        1 => prop::collection::vec(operations(), 0..4).prop_map(Step::Replace),
     ]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn every_watcher_sees_every_event_once_in_order(steps in prop::collection::vec(steps(), 1..60)) {
         let mut bench = Bench::default();
@@ -103,9 +103,14 @@ proptest! {
                 Step::Drop(which) if !followers.is_empty() => {
                     followers.swap_remove(which.index(followers.len()));
                 }
-                Step::Replace => {
-                    let restored = Store::restore(&snapshot(&bench.store)[..]).unwrap();
-                    bench.store.replace_with(restored).unwrap();
+                Step::Replace(operations) => {
+                    let store = Store::restore(&snapshot(&bench.store)[..]).unwrap();
+                    let mut ahead = Bench { store, sequence: bench.sequence };
+                    for operation in operations {
+                        prop_assert_eq!(ahead.execute(operation.clone()), model.execute(&operation));
+                    }
+                    bench.sequence = ahead.sequence;
+                    bench.store.replace_with(ahead.store).unwrap();
                 }
                 Step::Poll(..) | Step::Drop(_) => {}
             }

@@ -70,14 +70,14 @@ fn no_damaged_byte_ever_makes_the_log_shorter_in_silence() {
             }
         };
         for at in 0..sound.len() {
-            for damage in [sound[at] ^ 1, sound[at] ^ 0x80, 0, 0xff] {
+            for damage in [sound[at] ^ 1, 0, !sound[at]] {
                 let mut bytes = sound.clone();
                 bytes[at] = damage;
                 check(&bytes, format!("byte {at} is {damage}"));
             }
         }
-        for at in (0..sound.len()).step_by(16) {
-            for len in [16, 64, 512, 4096] {
+        for at in (0..sound.len()).step_by(32) {
+            for len in [32, 512, 4096] {
                 let mut bytes = sound.clone();
                 let end = (at + len).min(bytes.len());
                 bytes[at..end].fill(0);
@@ -127,7 +127,7 @@ fn a_record_repeated_or_taken_from_elsewhere_is_noticed() {
     let last = logs.last().unwrap();
     let sound = disk.read(last);
     let other = disk.read(&logs[0]);
-    for from in (0..sound.len() - 100).step_by(4) {
+    for from in (0..sound.len() - 100).step_by(12) {
         for source in [&sound, &other] {
             for shift in [0_usize, 36, 69, 100] {
                 let mut bytes = sound.clone();

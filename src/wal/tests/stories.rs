@@ -83,16 +83,27 @@ fn a_log_of_many_segments_and_a_record_larger_than_one_are_read_back() {
 
 #[test]
 fn a_large_batch_is_split_and_read_back() {
+    let disk = TestDisk::default();
+    let mut opened = start(&disk);
+    let payload = "y".repeat(100_000);
+    let batch: Vec<_> = (1..=25).map(|index| entry(index, 1, &payload)).collect();
+    put(&mut opened, &[write(Some(hard_state(1, None, None)), batch.clone())]);
+    let recovered = restart(&disk);
+    assert_eq!(recovered.entries, batch);
+    assert_eq!(recovered.hard_state, hard_state(1, None, None));
+}
+
+#[test]
+fn the_real_disk_holds_a_log_in_a_directory_that_did_not_exist() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("not").join("yet");
     let mut opened = open(RealDisk, &dir, &identity(), options()).unwrap();
-    let payload = "y".repeat(100_000);
-    let batch: Vec<_> = (1..=50).map(|index| entry(index, 1, &payload)).collect();
-    opened.wal.append(&write(Some(hard_state(1, None, None)), batch.clone())).unwrap();
-    opened.wal.sync().unwrap();
+    opened.wal.append(&write(Some(hard_state(1, None, None)), entries(1, 30, 1))).unwrap();
+    opened.wal.append(&write(None, entries(31, 1, 1))).unwrap();
+    assert!(!opened.wal.sync().unwrap().is_zero());
     drop(opened);
     let recovered = open(RealDisk, &dir, &identity(), options()).unwrap().recovered;
-    assert_eq!(recovered.entries, batch);
+    assert_eq!(recovered.entries, entries(1, 31, 1));
     assert_eq!(recovered.hard_state, hard_state(1, None, None));
 }
 
@@ -172,6 +183,31 @@ fn a_stale_record_does_not_continue_a_shorter_new_life() {
 }
 
 #[test]
+fn a_sound_record_of_the_right_place_but_another_past_does_not_follow() {
+    let make = |second: &str, has_third: bool| {
+        let disk = TestDisk::default();
+        let mut opened = start(&disk);
+        opened.wal.append(&write(None, entries(1, 1, 1))).unwrap();
+        opened.wal.append(&write(None, vec![entry(2, 1, second)])).unwrap();
+        let before_third = opened.wal.sync().map(|_| end_of(&disk.read(&disk.paths(".log")[0]))).unwrap();
+        if has_third {
+            put(&mut opened, &[write(None, entries(3, 1, 1))]);
+        }
+        (disk, before_third)
+    };
+    let (theirs, at) = make("one", true);
+    let (ours, same) = make("two", false);
+    assert_eq!(at, same);
+    let log = ours.paths(".log").remove(0);
+    let mut bytes = ours.read(&log);
+    bytes[at..].copy_from_slice(&theirs.read(&log)[at..]);
+    ours.put(&log, &bytes);
+    let recovered = restart(&ours);
+    assert_eq!(recovered.entries, [entries(1, 1, 1), vec![entry(2, 1, "two")]].concat());
+    assert_eq!(recovered.torn_tail.unwrap().offset_bytes, at as u64);
+}
+
+#[test]
 fn a_purged_log_starts_again_with_hard_state_identity_and_life() {
     let disk = TestDisk::default();
     let mut opened = start(&disk);
@@ -190,8 +226,15 @@ fn a_purged_log_starts_again_with_hard_state_identity_and_life() {
             );
         }
     }
+    let before = disk.operations();
     let purged = opened.wal.purge().unwrap();
     assert!(purged.segments >= 3, "{purged:?}");
+    let operations = disk.operations() - before;
+    assert_eq!(
+        operations,
+        2 * purged.segments as u64 + 2,
+        "each removal of a segment is made durable by itself"
+    );
     assert_eq!(purged.snapshots, 1);
     assert_eq!(opened.wal.purge().unwrap(), Default::default());
     assert_eq!(opened.snapshots.newest(), Some(meta(85, 3)));
@@ -256,9 +299,7 @@ fn a_first_snapshot_that_is_broken_is_replaced_by_the_whole_log() {
 
 #[test]
 fn an_installed_snapshot_replaces_a_log_that_does_not_lead_to_it() {
-    for (kept, position) in
-        [(vec![entries(5, 2, 2)].concat(), meta(4, 2)), (vec![], meta(4, 3)), (vec![], meta(9, 2))]
-    {
+    for (kept, position) in [(entries(5, 2, 2), meta(4, 2)), (vec![], meta(4, 3)), (vec![], meta(9, 2))] {
         let disk = TestDisk::default();
         let mut opened = start(&disk);
         put(&mut opened, &[write(None, entries(1, 6, 2))]);
@@ -286,6 +327,31 @@ fn an_older_snapshot_never_rewinds_a_newer_one() {
 }
 
 #[test]
+fn a_snapshot_that_could_not_be_written_cannot_be_finished_and_does_not_harm_the_log() {
+    let disk = TestDisk::default();
+    let mut opened = start(&disk);
+    put(&mut opened, &[write(None, entries(1, 3, 1))]);
+    let mut writer = opened.snapshots.create(meta(2, 1)).unwrap();
+    disk.fail_after(0, ErrorKind::StorageFull);
+    assert!(writer.write(&vec![1; 1 << 20]).unwrap_err().to_string().contains("The disk is full"));
+    disk.fail_after(99, ErrorKind::StorageFull);
+    writer.finish().unwrap_err();
+    assert!(disk.paths("/snap/").is_empty());
+    put(&mut opened, &[write(None, entries(4, 1, 1))]);
+    assert_eq!(restart(&disk).entries, entries(1, 4, 1));
+}
+
+#[test]
+fn the_log_goes_to_its_thread_and_snapshots_to_any() {
+    fn moves<T: Send>() {}
+    fn is_shared<T: Send + Sync + Clone>() {}
+    moves::<crate::wal::Wal<RealDisk>>();
+    moves::<crate::wal::SnapshotReader<RealDisk>>();
+    moves::<crate::wal::SnapshotWriter<RealDisk>>();
+    is_shared::<crate::wal::Snapshots<RealDisk>>();
+}
+
+#[test]
 fn a_snapshot_counts_only_when_it_is_marked() {
     let disk = TestDisk::default();
     let mut opened = start(&disk);
@@ -300,6 +366,11 @@ fn a_snapshot_counts_only_when_it_is_marked() {
         disk.crash(Crash::KeepAll);
         start(&disk)
     };
+    take_snapshot(&opened, &meta(1, 1)).unwrap();
+    opened.wal.mark_snapshot(&meta(1, 1)).unwrap();
+    assert_eq!(opened.snapshots.newest(), None, "its mark is not durable");
+    opened.wal.sync().unwrap();
+    assert_eq!(opened.snapshots.newest(), Some(meta(1, 1)));
     opened.wal.mark_snapshot(&meta(2, 1)).unwrap_err();
     assert!(matches!(opened.wal.sync(), Err(WalError::Poisoned { .. })));
 }
@@ -318,9 +389,9 @@ fn a_failed_sync_is_final_and_the_next_life_writes_the_doubtful_bytes_again() {
     let mut opened = start(&disk);
     put(&mut opened, &[write(None, entries(1, 1, 1))]);
     opened.wal.append(&write(None, entries(2, 1, 1))).unwrap();
-    disk.fail_after(1, ErrorKind::Other);
+    disk.fail_after(1, ErrorKind::TimedOut);
     assert!(opened.wal.sync().unwrap_err().to_string().starts_with("cannot sync the segment /member/log/"));
-    disk.fail_after(99, ErrorKind::Other);
+    disk.fail_after(99, ErrorKind::TimedOut);
     for result in [opened.wal.append(&Write::default()), opened.wal.mark_snapshot(&meta(1, 1))] {
         assert!(matches!(result, Err(WalError::Poisoned { .. })));
     }
