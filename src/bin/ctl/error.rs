@@ -58,7 +58,9 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Outcome::Harmless => Ok(()),
-            Outcome::Unknown => f.write_str("; it is not known whether the write was done: read the key to find out"),
+            Outcome::Unknown => {
+                f.write_str("; it is not known whether the write was done: read the key to find out")
+            }
         }
     }
 }
@@ -92,9 +94,9 @@ impl CtlError {
 impl fmt::Display for CtlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CtlError::Usage { message, .. } | CtlError::BadArguments(message) | CtlError::Unsupported(message) => {
-                f.write_str(message)
-            }
+            CtlError::Usage { message, .. }
+            | CtlError::BadArguments(message)
+            | CtlError::Unsupported(message) => f.write_str(message),
             CtlError::NoEndpoints => f.write_str("etcdclient: no available endpoints"),
             CtlError::Unreachable(failures) => unreachable_sentence(f, failures),
             CtlError::Answered(status) => f.write_str(status.message()),

@@ -6,8 +6,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use raftwright::etcd::proto::etcdserverpb::{
-    DeleteRangeResponse, Member, MemberListResponse, PutResponse, RangeResponse, ResponseHeader, StatusResponse,
-    WatchResponse,
+    DeleteRangeResponse, Member, MemberListResponse, PutResponse, RangeResponse, ResponseHeader,
+    StatusResponse, WatchResponse,
 };
 use raftwright::etcd::proto::mvccpb::{Event, KeyValue};
 

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use prost::Message;
 use raftwright::etcd::proto::etcdserverpb::{
-    DeleteRangeResponse, MemberListResponse, PutResponse, RangeResponse, ResponseHeader, StatusResponse, WatchResponse,
+    DeleteRangeResponse, MemberListResponse, PutResponse, RangeResponse, ResponseHeader, StatusResponse,
+    WatchResponse,
 };
 
 use crate::error::CtlError;
@@ -72,7 +73,9 @@ impl Format {
             Format::Fields => Ok(ReportFormat::Fields),
             Format::Json => Ok(ReportFormat::Json),
             Format::Table => Ok(ReportFormat::Table),
-            Format::Protobuf => Err(CtlError::Unsupported("protobuf not supported as output format".to_owned())),
+            Format::Protobuf => {
+                Err(CtlError::Unsupported("protobuf not supported as output format".to_owned()))
+            }
         }
     }
 }

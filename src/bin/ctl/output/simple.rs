@@ -49,7 +49,12 @@ pub fn watch(hex: bool, response: &WatchResponse) -> Vec<u8> {
 }
 
 pub fn member_list(response: &MemberListResponse) -> Vec<u8> {
-    response.members.iter().map(|member| member_columns(member).join(", ") + "\n").collect::<String>().into_bytes()
+    response
+        .members
+        .iter()
+        .map(|member| member_columns(member).join(", ") + "\n")
+        .collect::<String>()
+        .into_bytes()
 }
 
 pub fn endpoint_status(reports: &[EndpointStatus]) -> Vec<u8> {

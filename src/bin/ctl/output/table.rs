@@ -36,7 +36,12 @@ pub fn endpoint_health(reports: &[EndpointHealth]) -> Vec<u8> {
         ["ENDPOINT", "HEALTH", "TOOK", "ERROR"],
         reports.iter().map(|report| {
             let healthy = report.error.is_none().to_string();
-            [report.endpoint.clone(), healthy, go_duration(report.took), report.error.clone().unwrap_or_default()]
+            [
+                report.endpoint.clone(),
+                healthy,
+                go_duration(report.took),
+                report.error.clone().unwrap_or_default(),
+            ]
         }),
     )
 }
@@ -45,7 +50,8 @@ fn render<const COLUMNS: usize>(
     headings: [&str; COLUMNS],
     rows: impl Iterator<Item = [String; COLUMNS]>,
 ) -> Vec<u8> {
-    let rows: Vec<[Vec<String>; COLUMNS]> = rows.map(|row| row.map(|cell| wrap(&cell, WRAP_AT_CHARS))).collect();
+    let rows: Vec<[Vec<String>; COLUMNS]> =
+        rows.map(|row| row.map(|cell| wrap(&cell, WRAP_AT_CHARS))).collect();
     let mut widths = headings.map(chars);
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -53,7 +59,8 @@ fn render<const COLUMNS: usize>(
         }
     }
 
-    let rule: String = widths.iter().map(|width| format!("+{}", "-".repeat(width + 2))).collect::<String>() + "+\n";
+    let rule: String =
+        widths.iter().map(|width| format!("+{}", "-".repeat(width + 2))).collect::<String>() + "+\n";
     let mut table = rule.clone();
     for (heading, width) in headings.iter().zip(widths) {
         table.push_str(&format!("| {heading:^width$} "));
@@ -70,9 +77,7 @@ fn render<const COLUMNS: usize>(
             table.push_str("|\n");
         }
     }
-    if !rows.is_empty() {
-        table.push_str(&rule);
-    }
+    table.push_str(&rule);
     table.into_bytes()
 }
 

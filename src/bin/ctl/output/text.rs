@@ -170,7 +170,10 @@ mod tests {
 
     #[test]
     fn json_strings_escape_what_html_might_mistake() {
-        assert_eq!(go_json_string("a<b>&\"\\\n\u{1} \u{2028}é"), "\"a\\u003cb\\u003e\\u0026\\\"\\\\\\n\\u0001 \\u2028é\"");
+        assert_eq!(
+            go_json_string("a<b>&\"\\\n\u{1} \u{2028}é"),
+            "\"a\\u003cb\\u003e\\u0026\\\"\\\\\\n\\u0001 \\u2028é\""
+        );
     }
 
     #[test]
@@ -191,7 +194,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_go_reads_them() {
-        for (text, millis) in [("0", 0), ("5s", 5_000), ("1m30s", 90_000), ("1.5h", 5_400_000), ("100ms", 100), (".5s", 500)] {
+        for (text, millis) in
+            [("0", 0), ("5s", 5_000), ("1m30s", 90_000), ("1.5h", 5_400_000), ("100ms", 100), (".5s", 500)]
+        {
             assert_eq!(parse_go_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for text in ["", "x", "5", "5 s", "-5s", "5parsecs", "1..5s", "s", "999999999h", "é"] {
