@@ -283,27 +283,44 @@ pub enum Asked {
 /// # Errors
 /// [`CtlError::Usage`], with etcdctl's sentence where it has one.
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Asked, CtlError> {
-    let matches = match command().try_get_matches_from(arguments) {
-        Ok(matches) => matches,
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => return Ok(Asked::Help(error.to_string())),
-        Err(error) if error.kind() == ErrorKind::MissingSubcommand => {
-            return Ok(Asked::Help(help_of(&error)));
+    let arguments: Vec<OsString> = arguments.collect();
+    let command = command();
+    let named = named_command(&command, &arguments);
+    let cli = command.try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    match cli {
+        Ok(Cli { command: Command::Watch(watch), .. })
+            if watch.command.is_empty() && ends_with_separator(&arguments) =>
+        {
+            let sentence = "bad number of arguments (found separator --, but no commands)";
+            Err(CtlError::BadArguments(sentence.to_owned()))
         }
-        Err(error) => return Err(refusal(&error)),
-    };
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| refusal(&error))?;
-    Ok(Asked::For(Box::new(cli)))
+        Ok(cli) => Ok(Asked::For(Box::new(cli))),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp => Ok(Asked::Help(error.to_string())),
+            ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                Ok(Asked::Help(named.clone().render_help().to_string()))
+            }
+            _ => {
+                let help = named.get_bin_name().unwrap_or("ctl").to_owned();
+                Err(CtlError::Usage { message: refusal(&error), help })
+            }
+        },
+    }
 }
 
-/// The help of the command that was being read.
-fn help_of(error: &clap::Error) -> String {
-    let mut command = command();
-    command.build();
-    let mut found = &command;
-    for name in used_command(error).split(' ').skip(1) {
-        found = found.find_subcommand(name).unwrap_or(found);
+/// The command that the arguments name, for its help.
+fn named_command(command: &clap::Command, arguments: &[OsString]) -> clap::Command {
+    let mut built = command.clone();
+    built.build();
+    let mut named = &built;
+    for argument in arguments.iter().skip(1) {
+        named = named.find_subcommand(argument).unwrap_or(named);
     }
-    found.clone().render_help().to_string()
+    named.clone()
+}
+
+fn ends_with_separator(arguments: &[OsString]) -> bool {
+    arguments.last().is_some_and(|last| last == "--")
 }
 
 /// Go's `strconv.ParseBool`.
@@ -316,13 +333,13 @@ fn switch(text: &str) -> Result<bool, String> {
 }
 
 /// Says in etcdctl's words what clap has against the command line.
-fn refusal(error: &clap::Error) -> CtlError {
+fn refusal(error: &clap::Error) -> String {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
         _ => String::new(),
     };
     let argument = context(ContextKind::InvalidArg);
-    let message = match error.kind() {
+    match error.kind() {
         ErrorKind::InvalidSubcommand => {
             format!(
                 "unknown command {} for \"ctl\"",
@@ -351,20 +368,7 @@ fn refusal(error: &clap::Error) -> CtlError {
             let rendered = error.to_string();
             rendered.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
         }
-    };
-    CtlError::Usage { message, help: used_command(error) }
-}
-
-/// The command that was being read: the plain words with which clap's usage line begins.
-fn used_command(error: &clap::Error) -> String {
-    let usage = match error.get(ContextKind::Usage) {
-        Some(ContextValue::StyledStr(usage)) => usage.to_string(),
-        _ => String::new(),
-    };
-    let words = usage.split_whitespace().skip_while(|word| *word != "ctl");
-    let plain: Vec<&str> =
-        words.take_while(|word| word.chars().all(|char| char.is_ascii_lowercase())).collect();
-    if plain.is_empty() { "ctl".to_owned() } else { plain.join(" ") }
+    }
 }
 
 /// The variables that look as if they were meant for ctl but are not known to it, in alphabetical order.

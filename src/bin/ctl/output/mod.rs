@@ -12,13 +12,15 @@ mod fields;
 mod json;
 mod simple;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 use prost::Message;
 use raftwright::etcd::proto::etcdserverpb::{
-    DeleteRangeResponse, MemberListResponse, PutResponse, RangeResponse, ResponseHeader, StatusResponse,
-    WatchResponse,
+    DeleteRangeResponse, Member, MemberListResponse, PutResponse, RangeResponse, ResponseHeader,
+    StatusResponse, WatchResponse,
 };
 
 use crate::error::CtlError;
@@ -188,7 +190,7 @@ pub fn endpoint_health(format: ReportFormat, reports: &[EndpointHealth]) -> Vec<
 }
 
 /// The columns of a member, as `simple` and `table` show them.
-fn member_columns(member: &raftwright::etcd::proto::etcdserverpb::Member) -> [String; 6] {
+fn member_columns(member: &Member) -> [String; 6] {
     let status = if member.name.is_empty() { "unstarted" } else { "started" };
     [
         format!("{:x}", member.id),

@@ -50,12 +50,11 @@ fn render<const COLUMNS: usize>(
     headings: [&str; COLUMNS],
     rows: impl Iterator<Item = [String; COLUMNS]>,
 ) -> Vec<u8> {
-    let rows: Vec<[Vec<String>; COLUMNS]> =
-        rows.map(|row| row.map(|cell| wrap(&cell, WRAP_AT_CHARS))).collect();
+    let rows: Vec<[Cell; COLUMNS]> = rows.map(|row| row.map(|text| wrap(&text, WRAP_AT_CHARS))).collect();
     let mut widths = headings.map(chars);
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.iter().map(|line| chars(line)).fold(*width, usize::max);
+            *width = cell.width.max(*width);
         }
     }
 
@@ -68,10 +67,10 @@ fn render<const COLUMNS: usize>(
     table.push_str("|\n");
     table.push_str(&rule);
     for row in &rows {
-        let height = row.iter().map(Vec::len).max().unwrap_or(0);
+        let height = row.iter().map(|cell| cell.lines.len()).max().unwrap_or(0);
         for line in 0..height {
             for (cell, width) in row.iter().zip(widths) {
-                let text = cell.get(line).map_or("", String::as_str);
+                let text = cell.lines.get(line).map_or("", String::as_str);
                 table.push_str(&format!("| {text:>width$} "));
             }
             table.push_str("|\n");
@@ -85,9 +84,17 @@ fn chars(text: &str) -> usize {
     text.chars().count()
 }
 
+/// A text as it stands in the table.
+#[derive(Debug, PartialEq, Eq)]
+struct Cell {
+    lines: Vec<String>,
+    /// In characters: of a text that was broken, the limit and not its longest line.
+    width: usize,
+}
+
 /// Breaks a text into lines of at most `limit` characters, or as many as its longest word has, such that the sum of the
 /// squares of the room left over is least; the last line's room costs nothing.
-fn wrap(text: &str, limit: usize) -> Vec<String> {
+fn wrap(text: &str, limit: usize) -> Cell {
     let words: Vec<&str> = text.split([' ', '\n']).collect();
     let limit = words.iter().map(|word| chars(word)).fold(limit, usize::max);
     // From the last word to the first: what the text from this word on costs, and where its first line ends.
@@ -115,5 +122,26 @@ fn wrap(text: &str, limit: usize) -> Vec<String> {
         lines.push(words[first..end].join(" "));
         first = end;
     }
-    lines
+    Cell { lines, width: chars(text).min(limit) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wide_cell_is_broken_evenly_and_only_at_spaces() {
+        let cell = |lines: &[&str], width| Cell {
+            lines: lines.iter().map(|line| line.to_string()).collect(),
+            width,
+        };
+        // Recorded, as the name of a member. Filled line by line, the first would end with the second word.
+        let name = "aaaaaaaaaaaaaaaaaaaa bbbbbbbbb ccccc dddddddddddddddddddddddddd eeeeeeeeee";
+        let broken = ["aaaaaaaaaaaaaaaaaaaa", "bbbbbbbbb ccccc", "dddddddddddddddddddddddddd", "eeeeeeeeee"];
+        assert_eq!(wrap(name, 30), cell(&broken, 30));
+        assert_eq!(wrap("two words", 30), cell(&["two words"], 9));
+        assert_eq!(wrap("", 30), cell(&[""], 0));
+        let url = "http://a.very.long.name.of.a.host.example.org:2379";
+        assert_eq!(wrap(url, 30), cell(&[url], 50));
+    }
 }
