@@ -57,7 +57,7 @@ pub struct Global {
     #[arg(long, global = true, env = "ETCDCTL_DIAL_TIMEOUT", value_name = "DURATION")]
     #[arg(default_value = "2s", value_parser = parse_go_duration)]
     pub dial_timeout: Duration,
-    /// How often to ask the other end of a connection for a sign of life.
+    /// How often to ask the other end of a connection for a sign of life; 0 for never.
     #[arg(long, global = true, env = "ETCDCTL_KEEPALIVE_TIME", value_name = "DURATION")]
     #[arg(default_value = "2s", value_parser = parse_go_duration)]
     pub keepalive_time: Duration,
@@ -83,12 +83,15 @@ pub enum Command {
 ///
 /// The value is read from standard input if it is not given.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(
+    override_usage = "ctl put [OPTIONS] KEY [VALUE]",
+    after_help = "\
 Examples:
   ctl put hello world
   ctl put certificate < cert.pem        the value from standard input
   ctl put temperature -- -5             behind --, a dash begins no flag
-  ctl put --prev-kv hello again         show what was there before")]
+  ctl put --prev-kv hello again         show what was there before"
+)]
 pub struct Put {
     /// The key, and its value.
     #[arg(value_names = ["KEY", "VALUE"], num_args = 0..)]
@@ -109,14 +112,17 @@ pub struct Put {
 
 /// Reads a key, or a range of keys.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(
+    override_usage = "ctl get [OPTIONS] KEY [RANGE_END]",
+    after_help = "\
 Examples:
   ctl get hello                         one key
   ctl get a d                           the keys from a on, up to d, without d
   ctl get --prefix /users/              all keys that begin with /users/
   ctl get --prefix '' --keys-only       all keys there are
   ctl get hello --rev 4                 as it was at revision 4
-  ctl get --prefix /users/ --sort-by MODIFY --order DESCEND --limit 1")]
+  ctl get --prefix /users/ --sort-by MODIFY --order DESCEND --limit 1"
+)]
 pub struct Get {
     /// The key, and the end of the range.
     #[arg(value_names = ["KEY", "RANGE_END"], num_args = 0..)]
@@ -155,11 +161,14 @@ pub struct Get {
 
 /// Deletes a key, or a range of keys, and tells how many there were.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(
+    override_usage = "ctl del [OPTIONS] KEY [RANGE_END]",
+    after_help = "\
 Examples:
   ctl del hello
   ctl del a d                           the keys from a on, up to d, without d
-  ctl del --prefix /users/ --prev-kv    show what was deleted")]
+  ctl del --prefix /users/ --prev-kv    show what was deleted"
+)]
 pub struct Del {
     /// The key, and the end of the range.
     #[arg(value_names = ["KEY", "RANGE_END"], num_args = 0..)]
@@ -179,7 +188,9 @@ pub struct Del {
 ///
 /// If the connection is lost, the watch goes on at the next member where it left off.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(
+    override_usage = "ctl watch [OPTIONS] [KEY [RANGE_END]] [-- COMMAND...]",
+    after_help = "\
 Examples:
   ctl watch hello
   ctl watch --prefix /users/ --prev-kv
@@ -187,7 +198,8 @@ Examples:
   ctl watch hello -- sh -c 'env | grep ETCD_WATCH_'   a command for each event
 
 ETCDCTL_WATCH_KEY and ETCDCTL_WATCH_RANGE_END may name the range instead of the arguments.
-The command finds ETCD_WATCH_REVISION, _EVENT_TYPE, _KEY and _VALUE in its environment.")]
+The command finds ETCD_WATCH_REVISION, _EVENT_TYPE, _KEY and _VALUE in its environment."
+)]
 pub struct Watch {
     /// The key, and the end of the range.
     #[arg(value_names = ["KEY", "RANGE_END"], num_args = 0..)]

@@ -8,7 +8,7 @@
 //! again elsewhere until `--command-timeout`. A **write** is sent once: after that nobody but the cluster knows whether
 //! it was executed, and the error says so.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::io;
 use std::time::Duration;
 
@@ -80,16 +80,23 @@ impl Client {
         self.endpoints.iter().map(|endpoint| (endpoint.name.clone(), single(endpoint))).collect()
     }
 
+    /// Tries this endpoint after all others from now on.
+    pub fn avoid(&mut self, endpoint: &str) {
+        self.endpoints.sort_by_key(|other| other.name == endpoint);
+    }
+
     /// Connects to whichever endpoint answers first.
     ///
     /// # Errors
     /// [`CtlError::Unreachable`] if none does within the dial timeout.
     pub async fn connect(&self) -> Result<Connection, CtlError> {
         let deadline = Instant::now() + self.dial_timeout;
+        let endpoints = u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX);
+        let another_round = REDIAL_PAUSE + DIAL_STAGGER.saturating_mul(endpoints);
         loop {
             match self.dial_all(deadline).await {
                 Ok(connection) => return Ok(connection),
-                Err(failures) if Instant::now() + REDIAL_PAUSE >= deadline => {
+                Err(failures) if Instant::now() + another_round >= deadline => {
                     return Err(CtlError::Unreachable(failures));
                 }
                 Err(_) => sleep(REDIAL_PAUSE).await,
@@ -129,7 +136,8 @@ impl Client {
         message: M,
         call: impl AsyncFn(Channel, Request<M>) -> Result<Response<R>, Status>,
     ) -> Result<R, CtlError> {
-        let mut connection = self.connect().await?;
+        let mut client = self.clone();
+        let mut connection = client.connect().await?;
         let deadline = Instant::now() + self.command_timeout;
         let mut pause = FIRST_RETRY_PAUSE;
         loop {
@@ -143,7 +151,8 @@ impl Client {
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_RETRY_PAUSE);
-            connection = self.connect().await?;
+            client.avoid(&connection.endpoint);
+            connection = client.connect().await?;
         }
     }
 
@@ -218,11 +227,13 @@ impl Endpoint {
         if uri.port_u16().is_none() {
             return Err(bad("its port is missing or is none"));
         }
-        let address = tonic::transport::Endpoint::from(uri)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(global.keepalive_time)
-            .keep_alive_timeout(global.keepalive_timeout)
-            .keep_alive_while_idle(true);
+        let mut address = tonic::transport::Endpoint::from(uri).tcp_nodelay(true);
+        if !global.keepalive_time.is_zero() {
+            address = address
+                .http2_keep_alive_interval(global.keepalive_time)
+                .keep_alive_timeout(global.keepalive_timeout)
+                .keep_alive_while_idle(true);
+        }
         Ok(Endpoint { name, address })
     }
 
@@ -241,17 +252,69 @@ pub fn connection_broke(status: &Status) -> bool {
 }
 
 fn ran_into_our_own_deadline(status: &Status) -> bool {
-    status.source().is_some_and(|cause| cause.is::<tonic::TimeoutExpired>())
+    causes(status).any(|cause| cause.is::<tonic::TimeoutExpired>())
 }
 
 /// The innermost reason of an error, in the operating system's words where it has some.
-pub fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
+pub fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let root = causes(error).last().unwrap_or(error);
+    match root.downcast_ref::<io::Error>() {
+        Some(error) if error.raw_os_error().is_some() => error.kind().to_string(),
+        _ => root.to_string(),
     }
-    match cause.downcast_ref::<io::Error>() {
-        Some(error) => error.kind().to_string(),
-        None => cause.to_string(),
+}
+
+/// What an error rests on, from the outside in.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |cause| cause.source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Asked, parse};
+
+    fn client(endpoints: &str) -> Result<Client, String> {
+        let words = ["ctl", "version", "--endpoints", endpoints].map(Into::into);
+        let Ok(Asked::For(cli)) = parse(words.into_iter()) else { panic!("it is well formed") };
+        Client::new(&cli.global).map_err(|error| error.to_string())
+    }
+
+    fn names(client: &Client) -> Vec<String> {
+        client.each().into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn endpoints_keep_the_form_in_which_they_were_written() {
+        let read = client("127.0.0.1:2379, http://host:1/,,[::1]:3").map(|client| names(&client));
+        assert_eq!(read, Ok(["127.0.0.1:2379", "http://host:1/", "[::1]:3"].map(str::to_owned).to_vec()));
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_refused_with_a_way_out() {
+        for (endpoint, reason) in [
+            ("host", "its port is missing or is none"),
+            ("host:99999", "its port is missing or is none"),
+            ("https://host:1", "this client does not speak TLS"),
+            ("unix:///socket", "unix:// is not known"),
+            ("a b:1", "it is no address"),
+        ] {
+            let sentence =
+                format!("{endpoint:?} is not an endpoint: {reason}; write host:port or http://host:port");
+            assert_eq!(client(endpoint).map(|client| names(&client)), Err(sentence));
+        }
+        assert_eq!(
+            client(",").map(|client| names(&client)),
+            Err("etcdclient: no available endpoints".to_owned())
+        );
+    }
+
+    #[test]
+    fn an_endpoint_that_failed_is_tried_after_all_others() {
+        let mut client = client("a:1,b:2,c:3").expect("these are endpoints");
+        client.avoid("a:1");
+        assert_eq!(names(&client), ["b:2", "c:3", "a:1"]);
+        client.avoid("b:2");
+        assert_eq!(names(&client), ["c:3", "a:1", "b:2"]);
     }
 }

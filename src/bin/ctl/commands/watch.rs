@@ -57,7 +57,7 @@ pub async fn run(global: &Global, args: Watch) -> Result<(), CtlError> {
         prev_kv: args.prev_kv,
         ..WatchCreateRequest::default()
     };
-    Watching { create, format, hex: global.hex, command: args.command }.run(&client).await
+    Watching { create, format, hex: global.hex, command: args.command }.run(client).await
 }
 
 /// A watch, and how far it has come.
@@ -71,7 +71,7 @@ struct Watching {
 }
 
 impl Watching {
-    async fn run(mut self, client: &Client) -> Result<(), CtlError> {
+    async fn run(mut self, mut client: Client) -> Result<(), CtlError> {
         let mut connection = client.connect().await?;
         loop {
             let lost = self.follow(&connection).await?;
@@ -79,6 +79,7 @@ impl Watching {
             eprintln!(
                 "the watch lost {endpoint} ({reason}); it goes on where it was as soon as a member answers"
             );
+            client.avoid(endpoint);
             connection = loop {
                 tokio::time::sleep(RESUME_PAUSE).await;
                 match client.connect().await {
