@@ -266,7 +266,7 @@ pub fn root_cause(error: &(dyn Error + 'static)) -> String {
 
 /// What an error rests on, from the outside in.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(error.source(), |cause| cause.source())
+    std::iter::successors(error.source(), |&cause| cause.source())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! endpoint, 4 a feature that is not there, 5 a watch that was ended, 128 arguments that do not fit together.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -84,9 +84,11 @@ impl CtlError {
         match self {
             CtlError::AlreadySaid => {}
             CtlError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            CtlError::CommandFailed { .. } => eprintln!("{self}"),
-            CtlError::Usage { help, .. } => eprintln!("Error: {self}\nRun '{help} --help' for usage."),
-            _ => eprintln!("Error: {self}"),
+            CtlError::CommandFailed { .. } => say(self),
+            CtlError::Usage { help, .. } => {
+                say(format_args!("Error: {self}\nRun '{help} --help' for usage."))
+            }
+            _ => say(format_args!("Error: {self}")),
         }
     }
 }
@@ -118,6 +120,11 @@ impl fmt::Display for CtlError {
             CtlError::Output(error) => write!(f, "standard output cannot be written to: {error}"),
         }
     }
+}
+
+/// Writes a line to standard error. If that is closed or full, there is nobody left to tell.
+pub fn say(sentence: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{sentence}");
 }
 
 fn unreachable_sentence(f: &mut fmt::Formatter<'_>, failures: &[(String, String)]) -> fmt::Result {

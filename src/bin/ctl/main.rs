@@ -27,7 +27,7 @@ mod output;
 use std::process::ExitCode;
 
 use args::{Asked, Command, Endpoint, EndpointCommand, Global, Member, MemberCommand};
-use error::CtlError;
+use error::{CtlError, say};
 
 /// The version of etcd's API that is spoken.
 const API_VERSION: &str = "3.5";
@@ -48,7 +48,7 @@ fn run() -> Result<(), CtlError> {
         Asked::Help(page) => return commands::print(page.as_bytes()),
     };
     for name in args::unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
-        eprintln!("Warning: ctl does not know the environment variable {name}; it has no effect");
+        say(format_args!("Warning: ctl does not know the environment variable {name}; it has no effect"));
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CtlError::Runtime)?;

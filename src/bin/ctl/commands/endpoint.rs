@@ -13,7 +13,7 @@ use tonic::Code;
 use crate::args::Global;
 use crate::client::Client;
 use crate::commands::{member, print};
-use crate::error::CtlError;
+use crate::error::{CtlError, say};
 use crate::output::{self, EndpointHealth, EndpointStatus, Format, ReportFormat};
 
 /// Tells which endpoints can reach a quorum: each is asked for a key, linearizably.
@@ -29,7 +29,7 @@ pub async fn health(global: &Global, cluster: bool) -> Result<(), CtlError> {
         let Some(error) = error else { continue };
         all_healthy = false;
         if format == ReportFormat::Simple {
-            eprintln!("{endpoint} is unhealthy: failed to commit proposal: {error}");
+            say(format_args!("{endpoint} is unhealthy: failed to commit proposal: {error}"));
         }
     }
     if all_healthy { Ok(()) } else { Err(CtlError::UnhealthyCluster) }
@@ -62,7 +62,7 @@ pub async fn status(global: &Global, cluster: bool) -> Result<(), CtlError> {
             Ok(report) => reports.push(report),
             Err((endpoint, error)) => {
                 all_answered = false;
-                eprintln!("Failed to get the status of endpoint {endpoint} ({error})");
+                say(format_args!("Failed to get the status of endpoint {endpoint} ({error})"));
             }
         }
     }

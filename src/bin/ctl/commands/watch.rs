@@ -22,7 +22,7 @@ use crate::commands::{
     print,
     range::{KeySpan, bytes_of},
 };
-use crate::error::CtlError;
+use crate::error::{CtlError, say};
 use crate::output::text::go_quote;
 use crate::output::{self, Format, KeyFormat};
 
@@ -120,7 +120,7 @@ impl Watching {
         if resumable || connection_broke(&status) {
             return Ok(status);
         }
-        eprintln!("watch was canceled ({})", status.message());
+        say(format_args!("watch was canceled ({})", status.message()));
         Err(CtlError::WatchCanceled)
     }
 
@@ -128,7 +128,7 @@ impl Watching {
     async fn take(&mut self, response: WatchResponse) -> Result<(), CtlError> {
         let revision = response.header.map_or(0, |header| header.revision);
         if response.canceled {
-            eprintln!("watch was canceled ({})", cancel_reason(&response));
+            say(format_args!("watch was canceled ({})", cancel_reason(&response)));
             print(&output::watch(self.format, self.hex, &response))?;
             return Err(CtlError::WatchCanceled);
         }
