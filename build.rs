@@ -22,8 +22,7 @@ mod schema {
 
     /// Compiles the schema once and hands it to both generators. An error ends the build and says where it lies.
     pub fn generate() {
-        let mut compiler =
-            protox::Compiler::new(["proto"]).expect("the directory proto/ stands beside build.rs");
+        let mut compiler = protox::Compiler::new(["proto"]).expect("the directory proto/ stands beside build.rs");
         compiler.include_source_info(true).include_imports(true);
         for file in FILES {
             if let Err(error) = compiler.open_file(file) {
