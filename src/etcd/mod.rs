@@ -1,1 +1,3 @@
 //! The etcd room.
+
+pub mod proto;
