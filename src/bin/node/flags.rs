@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgMatches, Command};
 
 use crate::local::{DEFAULT_SIZE, MAX_SIZE};
@@ -39,7 +39,12 @@ const fn shared(flag: Flag) -> Flag {
 const FLAGS: &[Flag] = &[
     flag("name", "NAME", "default", "This member's name, for people"),
     flag("data-dir", "DIR", "${name}.etcd", "Where the member keeps its log and its snapshots"),
-    flag("listen-client-urls", "URLS", "http://localhost:2379", "Where to listen for clients; IP addresses or localhost"),
+    flag(
+        "listen-client-urls",
+        "URLS",
+        "http://localhost:2379",
+        "Where to listen for clients; IP addresses or localhost",
+    ),
     flag("advertise-client-urls", "URLS", "http://localhost:2379", "Where clients reach this member"),
     flag("listen-peer-urls", "URLS", "http://localhost:2380", "Where to listen for the other members"),
     flag(
@@ -55,7 +60,12 @@ const FLAGS: &[Flag] = &[
         "All members with their peer URLs, the same on every member",
     ),
     flag("initial-cluster-state", "STATE", "new", "new: the members of --initial-cluster found a cluster"),
-    flag("initial-cluster-token", "TOKEN", "etcd-cluster", "Tells this cluster from others on the same addresses"),
+    flag(
+        "initial-cluster-token",
+        "TOKEN",
+        "etcd-cluster",
+        "Tells this cluster from others on the same addresses",
+    ),
     shared(flag("heartbeat-interval", "MS", "100", "How often a leader says that it leads, in milliseconds")),
     shared(flag(
         "election-timeout",
@@ -66,7 +76,7 @@ const FLAGS: &[Flag] = &[
     shared(flag("snapshot-count", "N", "10000", "How many entries are applied between two snapshots")),
     shared(flag("max-request-bytes", "BYTES", "1572864", "The largest request that a client may send")),
     shared(flag("log-level", "LEVEL", "info", "debug, info, warn or error")),
-    flag("log-format", "FORMAT", "console", "console: one line of text an event; json: one object a line")
+    flag("log-format", "FORMAT", "console", "console: one line of text an event; json: one object a line"),
 ];
 
 /// What to run.
@@ -184,22 +194,34 @@ pub fn parse(
     environment: &BTreeMap<OsString, OsString>,
 ) -> Result<Invocation, clap::Error> {
     let arguments = arguments.into_iter().map(with_two_dashes);
-    let matches = command().try_get_matches_from(std::iter::once("node".into()).chain(arguments))?;
-    let size = |matches: &ArgMatches| matches.get_one::<u64>("size").copied().unwrap_or(DEFAULT_SIZE.into());
+    let matches = command()
+        .try_get_matches_from(std::iter::once("node".into()).chain(arguments))
+        .map_err(with_usage)?;
+    let size =
+        |matches: &ArgMatches| Ok::<_, clap::Error>(number(matches, "size")?.unwrap_or(DEFAULT_SIZE.into()));
     if let Some(("cluster", matches)) = matches.subcommand() {
         return Ok(Invocation::Cluster(ClusterFlags {
-            size: size(matches),
+            size: size(matches)?,
             base_dir: matches.get_one::<String>("base-dir").cloned(),
             given: Given::read(matches, environment, |flag| flag.shared),
             inapplicable: set_variables(environment, |known| known.is_none_or(|flag| !flag.shared)),
         }));
     }
     Ok(Invocation::Member(MemberFlags {
-        id: matches.get_one::<u64>("id").copied(),
-        size: size(&matches),
+        id: number(&matches, "id")?,
+        size: size(&matches)?,
         supervised: matches.get_flag("supervised"),
         given: Given::read(&matches, environment, |_| true),
     }))
+}
+
+fn number(matches: &ArgMatches, flag: &str) -> Result<Option<u64>, clap::Error> {
+    let parse = |text: &String| {
+        text.parse().map_err(|_| {
+            usage_error(&format!("invalid value {text:?} for --{flag}: it takes a whole number"))
+        })
+    };
+    matches.get_one(flag).map(parse).transpose()
 }
 
 /// The variables that begin with `ETCD_` and name no flag of ours: misspelt, or a flag that this version does not have.
@@ -224,6 +246,14 @@ pub fn usage_error(sentence: &str) -> clap::Error {
     command().error(ErrorKind::ValueValidation, sentence)
 }
 
+/// clap shows the usage with most of its errors, but not where a flag's value is missing; etcd does there too.
+fn with_usage(error: clap::Error) -> clap::Error {
+    match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::InvalidValue, Some(flag)) => usage_error(&format!("a value is missing behind {flag}")),
+        _ => error,
+    }
+}
+
 /// Go's flags take one dash or two; so do etcd's, and ours. Negative numbers and one-letter flags stay as they are.
 fn with_two_dashes(argument: OsString) -> OsString {
     match argument.to_str().and_then(|text| text.strip_prefix('-')) {
@@ -235,7 +265,7 @@ fn with_two_dashes(argument: OsString) -> OsString {
 }
 
 fn command() -> Command {
-    let size = Arg::new("size").long("size").value_name("N").value_parser(clap::value_parser!(u64));
+    let size = Arg::new("size").long("size").value_name("N").allow_negative_numbers(true);
     let cluster = Command::new("cluster")
         .about("Run a whole local cluster: every member a process of its own, their logs in one terminal")
         .arg(size.clone().help(format!("How many members, up to {MAX_SIZE} [default: {DEFAULT_SIZE}]")))
@@ -256,13 +286,15 @@ fn command() -> Command {
             Arg::new("id")
                 .long("id")
                 .value_name("N")
-                .value_parser(clap::value_parser!(u64))
+                .allow_negative_numbers(true)
                 .help("Be member N of the local cluster: nodeN, with addresses and a directory of its own")
                 .help_heading("Local cluster"),
         )
         .arg(
             size.requires("id")
-                .help(format!("How many members the local cluster has, up to {MAX_SIZE} [default: {DEFAULT_SIZE}]"))
+                .help(format!(
+                    "How many members the local cluster has, up to {MAX_SIZE} [default: {DEFAULT_SIZE}]"
+                ))
                 .help_heading("Local cluster"),
         )
         .args(FLAGS.iter().map(argument))
@@ -345,7 +377,17 @@ mod tests {
 
     #[test]
     fn what_is_no_flag_ends_with_usage_and_exit_code_2() {
-        for line in ["--bogus", "-bogus", "stray", "--id x", "--name", "--size 3", "cluster --name a", "cluster --id 1"] {
+        for line in [
+            "--bogus",
+            "-bogus",
+            "stray",
+            "--id x",
+            "--id -1",
+            "--name",
+            "--size 3",
+            "cluster --name a",
+            "cluster --id 1",
+        ] {
             let error = parse_all(line, &[]).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");
             assert!(error.to_string().contains("Usage: node"), "{line}: {error}");
@@ -356,7 +398,8 @@ mod tests {
 
     #[test]
     fn a_cluster_takes_what_suits_all_members_and_says_what_does_not() {
-        let variables = [("ETCD_NAME", "e"), ("ETCD_SNAPSHOT_COUNT", "9"), ("ETCD_TYPO", "1"), ("PATH", "/bin")];
+        let variables =
+            [("ETCD_NAME", "e"), ("ETCD_SNAPSHOT_COUNT", "9"), ("ETCD_TYPO", "1"), ("PATH", "/bin")];
         match parse_all("cluster --size 5 --base-dir d --heartbeat-interval 10", &variables) {
             Ok(Invocation::Cluster(flags)) => {
                 assert_eq!((flags.size, flags.base_dir.as_deref()), (5, Some("d")));

@@ -16,6 +16,9 @@ use raftwright::raft::NodeId;
 
 use crate::urls::Url;
 
+/// The token of a cluster that was given none, as with etcd.
+pub const DEFAULT_TOKEN: &str = "etcd-cluster";
+
 /// The id of the member that others reach at `peer_urls`, in the cluster that bears `token`. The order of the URLs
 /// does not matter. Never zero, which stands for "no member" on etcd's wire.
 pub fn member_id(peer_urls: &[Url], token: &str) -> NodeId {
@@ -42,10 +45,12 @@ fn nonzero_hash(fields: &[&[u8]]) -> u64 {
         fnv.write(&(field.len() as u64).to_le_bytes());
         fnv.write(field);
     }
-    match mix(fnv.0) {
-        0 => 1,
-        hash => hash,
-    }
+    never_zero(mix(fnv.0))
+}
+
+/// One hash in 2^64 has to share its number with another.
+fn never_zero(hash: u64) -> u64 {
+    hash.max(1)
 }
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv).
@@ -99,12 +104,15 @@ mod tests {
 
     #[test]
     fn ids_are_what_they_have_always_been() {
-        let token = "etcd-cluster";
+        let token = DEFAULT_TOKEN;
         let ids = [2380, 22380, 32380].map(|port| member_id(&[Url::loopback(port)], token));
-        assert_eq!(ids, [NodeId(0), NodeId(0), NodeId(0)]);
-        assert_eq!(cluster_id(&BTreeSet::from(ids)), 0);
-        assert_eq!(member_id(&urls("http://localhost:2380"), token), NodeId(0));
-        assert_eq!(member_id(&urls("http://10.0.0.1:2380,http://[::1]:2380"), "a token"), NodeId(0));
+        assert_eq!(ids, [0xb33e_57d3_7a66_279f, 0x5486_e913_c1a7_3442, 0xa1e5_c1ba_2a17_3033].map(NodeId));
+        assert_eq!(cluster_id(&BTreeSet::from(ids)), 0x9131_0347_0b87_ad15);
+        assert_eq!(member_id(&urls("http://localhost:2380"), token), NodeId(0x3bd4_69b7_a934_83b4));
+        assert_eq!(
+            member_id(&urls("http://10.0.0.1:2380,http://[::1]:2380"), "a token"),
+            NodeId(0xb8d4_9db8_e71c_e57f)
+        );
     }
 
     #[test]
@@ -118,7 +126,8 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_of_zero_becomes_one_and_fields_do_not_run_together() {
+    fn no_id_is_zero_and_fields_do_not_run_together() {
+        assert_eq!((never_zero(0), never_zero(1), never_zero(u64::MAX)), (1, 1, u64::MAX));
         assert_ne!(nonzero_hash(&[b"ab", b"c"]), nonzero_hash(&[b"a", b"bc"]));
         assert_ne!(nonzero_hash(&[b"ab"]), nonzero_hash(&[b"ab", b""]));
         let clusters = (1..100_u64).map(|n| cluster_id(&(1..=n).map(NodeId).collect()));

@@ -20,13 +20,16 @@ pub struct BindError {
 /// # Errors
 /// At the first that cannot be bound; the others are free again then.
 pub fn bind(flag: &'static str, urls: &[Url]) -> Result<Vec<TcpListener>, BindError> {
-    urls.iter().map(|url| bind_one(url).map_err(|error| BindError { flag, url: url.clone(), error })).collect()
+    urls.iter()
+        .map(|url| bind_one(url).map_err(|error| BindError { flag, url: url.clone(), error }))
+        .collect()
 }
 
 /// Takes the first address that this machine has: `localhost` is IPv4's loopback, as with etcd, and IPv6's where there
 /// is no other.
 fn bind_one(url: &Url) -> io::Result<TcpListener> {
-    let mut outcome = Err(io::Error::new(ErrorKind::InvalidInput, "the host is neither an IP address nor localhost"));
+    let mut outcome =
+        Err(io::Error::new(ErrorKind::InvalidInput, "the host is neither an IP address nor localhost"));
     for address in url.bind_addresses().unwrap_or_default() {
         outcome = TcpListener::bind(SocketAddr::new(address, url.port()));
         match &outcome {
@@ -96,7 +99,9 @@ mod tests {
         let error = bind("listen-client-urls", &[Url::loopback(port)]).expect_err("the port is taken");
         assert!(error.is_in_use());
         let sentence = error.to_string();
-        assert!(sentence.starts_with(&format!("cannot listen on http://127.0.0.1:{port} (--listen-client-urls)")));
+        assert!(
+            sentence.starts_with(&format!("cannot listen on http://127.0.0.1:{port} (--listen-client-urls)"))
+        );
         assert!(sentence.contains("choose another port with --listen-client-urls"), "{sentence}");
     }
 

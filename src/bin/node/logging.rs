@@ -80,7 +80,9 @@ impl Log {
         line.push_str(&escape_controls(&content.message));
         for (name, value) in &content.fields {
             let shown = match value {
-                Value::String(text) if text.is_empty() || text.contains([' ', '=']) && !text.starts_with('"') => {
+                Value::String(text)
+                    if text.is_empty() || text.contains([' ', '=']) && !text.starts_with('"') =>
+                {
                     format!("{text:?}")
                 }
                 Value::String(text) => escape_controls(text),

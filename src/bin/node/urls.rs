@@ -125,7 +125,9 @@ impl fmt::Display for UrlError {
             UrlError::UnixSocket => "unix sockets are not supported; use http://IP:PORT",
             UrlError::Path => "a URL ends with its port, without a path, as in http://127.0.0.1:2379",
             UrlError::Port => "a port from 0 to 65535 is missing, as in http://127.0.0.1:2379",
-            UrlError::Host => "the host must be a name or an IP address (IPv6 in brackets), as in http://127.0.0.1:2379",
+            UrlError::Host => {
+                "the host must be a name or an IP address (IPv6 in brackets), as in http://127.0.0.1:2379"
+            }
         })
     }
 }

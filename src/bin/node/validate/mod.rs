@@ -25,8 +25,8 @@ pub use refusal::SettingsError;
 const MAX_ELECTION_TIMEOUT_MS: u64 = 50_000;
 /// How many heartbeats must fit into an election timeout, as with etcd.
 const MIN_HEARTBEATS_PER_ELECTION: u64 = 5;
-/// The largest limit for requests: a request travels between members in one frame, and all of a cluster's are in memory.
-const MAX_REQUEST_BYTES: u64 = 64 << 20;
+/// The largest limit for requests: a request travels between members in one frame, and frames have a limit of their own.
+const MAX_REQUEST_BYTES: u64 = 32 << 20;
 
 /// All that one member needs to know to start.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,14 +93,16 @@ pub fn settings(flags: &MemberFlags) -> Result<Settings, SettingsError> {
     let own_local = local.first().copied();
     let name = text(given, "name", || own_local.map_or("default".into(), LocalMember::name));
     check_name(&name)?;
-    let data_dir = text(given, "data-dir", || own_local.map_or(format!("{name}.etcd"), LocalMember::data_dir));
+    let data_dir =
+        text(given, "data-dir", || own_local.map_or(format!("{name}.etcd"), LocalMember::data_dir));
     if data_dir.is_empty() {
         return Err(SettingsError::EmptyDataDir);
     }
     check_cluster_state(given)?;
 
     let or_local = |url: fn(LocalMember) -> Url, port| vec![own_local.map_or(Url::localhost(port), url)];
-    let listen_client_urls = url_list(given, "listen-client-urls", || or_local(LocalMember::client_url, 2379))?;
+    let listen_client_urls =
+        url_list(given, "listen-client-urls", || or_local(LocalMember::client_url, 2379))?;
     let listen_peer_urls = url_list(given, "listen-peer-urls", || or_local(LocalMember::peer_url, 2380))?;
     check_listeners(&listen_client_urls, &listen_peer_urls)?;
     if given.get("listen-client-urls").is_some() && given.get("advertise-client-urls").is_none() {
@@ -159,8 +161,11 @@ fn url_list(
     default: impl FnOnce() -> Vec<Url>,
 ) -> Result<Vec<Url>, SettingsError> {
     let Some(value) = given.get(flag) else { return Ok(default()) };
-    let urls = Url::parse_list(&value.text)
-        .map_err(|(url, error)| SettingsError::NotAUrl { source: value.source.clone(), url, error })?;
+    let urls = Url::parse_list(&value.text).map_err(|(url, error)| SettingsError::NotAUrl {
+        source: value.source.clone(),
+        url,
+        error,
+    })?;
     match urls.windows(2).find(|pair| pair.first() == pair.last()).and_then(|pair| pair.first()) {
         Some(twice) => Err(SettingsError::UrlTwice { flag, url: twice.clone() }),
         None => Ok(urls),
@@ -180,7 +185,11 @@ fn positive(given: &Given, flag: &'static str, default: u64) -> Result<u64, Sett
 }
 
 /// Takes one of a few words; the first is the default.
-fn one_of<T: Clone>(given: &Given, flag: &'static str, choices: &[(&'static str, T)]) -> Result<T, SettingsError> {
+fn one_of<T: Clone>(
+    given: &Given,
+    flag: &'static str,
+    choices: &[(&'static str, T)],
+) -> Result<T, SettingsError> {
     let default = choices.first().map(|(_, choice)| choice.clone());
     let Some(Value { text, source }) = given.get(flag) else {
         return Ok(default.expect("every flag of words has at least one"));
@@ -293,7 +302,7 @@ fn initial_cluster(
         let (listed, advertised) = (listed.clone(), own_urls.to_vec());
         return Err(SettingsError::PeerUrlsDiffer { name: name.into(), listed, advertised });
     }
-    let token = text(given, "initial-cluster-token", || "etcd-cluster".into());
+    let token = text(given, "initial-cluster-token", || identity::DEFAULT_TOKEN.into());
     let mut ids: BTreeMap<NodeId, String> = BTreeMap::new();
     let mut members = Vec::new();
     for (name, peer_urls) in by_name {

@@ -94,7 +94,11 @@ fn a_cluster_of_three_is_made_with_etcds_flags() {
         .collect();
     assert_eq!(
         cluster,
-        ["a http://10.0.0.1:2380", "b http://10.0.0.2:2380,http://b.example.org:2380", "c http://10.0.0.3:2380"]
+        [
+            "a http://10.0.0.1:2380",
+            "b http://10.0.0.2:2380,http://b.example.org:2380",
+            "c http://10.0.0.3:2380"
+        ]
     );
     assert_eq!(shown(&settings.listen_client_urls), "http://10.0.0.2:2379,http://127.0.0.1:2379");
     assert_eq!((settings.heartbeat_interval_ms, settings.election_timeout_ms), (20, 100));
@@ -119,12 +123,18 @@ fn localhost_in_the_one_place_and_its_address_in_the_other_are_the_same_url() {
 #[test]
 fn a_value_of_the_wrong_kind_is_wrong_usage() {
     for (line, sentence) in [
-        ("--listen-client-urls foo", "invalid URL \"foo\" for --listen-client-urls: a URL begins with http://"),
+        (
+            "--listen-client-urls foo",
+            "invalid URL \"foo\" for --listen-client-urls: a URL begins with http://",
+        ),
         ("--listen-peer-urls https://127.0.0.1:1", "needs TLS, which this version does not speak"),
         ("--advertise-client-urls http://a:1,b", "invalid URL \"b\" for --advertise-client-urls"),
         ("--initial-cluster default", "invalid member \"default\" for --initial-cluster"),
         ("--initial-cluster default=localhost", "invalid URL \"localhost\" for --initial-cluster"),
-        ("--initial-cluster-state foo", "invalid value \"foo\" for --initial-cluster-state: it takes new or existing"),
+        (
+            "--initial-cluster-state foo",
+            "invalid value \"foo\" for --initial-cluster-state: it takes new or existing",
+        ),
         ("--snapshot-count foo", "invalid value \"foo\" for --snapshot-count: it takes a whole number"),
         ("--max-request-bytes -5", "invalid value \"-5\" for --max-request-bytes"),
         ("--heartbeat-interval 1.5", "invalid value \"1.5\" for --heartbeat-interval"),
@@ -159,20 +169,32 @@ fn a_value_that_cannot_be_gets_a_sentence() {
         ("--heartbeat-interval 0", "--heartbeat-interval must be greater than 0"),
         ("--snapshot-count 0", "--snapshot-count must be greater than 0"),
         ("--max-request-bytes 0", "--max-request-bytes must be greater than 0"),
-        ("--max-request-bytes 67108865", "at most 67108864 can be set"),
+        ("--max-request-bytes 33554433", "at most 33554432 can be set"),
         ("--heartbeat-interval 201", "--election-timeout [1000ms] should be at least 5 times as long"),
         ("--heartbeat-interval 18446744073709551615", "should be at least 5 times as long"),
         ("--election-timeout 50001", "--election-timeout [50001ms] is too long"),
         ("--initial-cluster-state existing", "joining a running cluster is not supported by this version"),
-        ("--listen-client-urls http://127.0.0.1:1", "--advertise-client-urls is required when --listen-client-urls"),
+        (
+            "--listen-client-urls http://127.0.0.1:1",
+            "--advertise-client-urls is required when --listen-client-urls",
+        ),
         ("--id 1 --listen-client-urls http://127.0.0.1:1", "--advertise-client-urls is required"),
         ("--listen-peer-urls http://example.org:1", "expected an IP address or localhost to listen on"),
         ("--listen-peer-urls http://127.0.0.1:1,http://127.0.0.1:1", "this URL is given twice"),
-        ("--listen-peer-urls http://127.0.0.1:2379", "--listen-peer-urls http://127.0.0.1:2379: this URL is given twice"),
-        ("--advertise-client-urls http://a:1,http://a:1", "--advertise-client-urls http://a:1: this URL is given twice"),
+        (
+            "--listen-peer-urls http://127.0.0.1:2379",
+            "--listen-peer-urls http://127.0.0.1:2379: this URL is given twice",
+        ),
+        (
+            "--advertise-client-urls http://a:1,http://a:1",
+            "--advertise-client-urls http://a:1: this URL is given twice",
+        ),
         ("--advertise-client-urls http://a:0", "nobody can reach port 0"),
         ("--initial-cluster default=http://localhost:2380,b=http://b:0", "nobody can reach port 0"),
-        ("--name x --initial-cluster y=http://localhost:2380", "couldn't find local name \"x\" in the initial cluster"),
+        (
+            "--name x --initial-cluster y=http://localhost:2380",
+            "couldn't find local name \"x\" in the initial cluster",
+        ),
         (
             "--initial-cluster default=http://localhost:2381",
             "has default=http://localhost:2381 but --initial-advertise-peer-urls has http://localhost:2380",
@@ -196,9 +218,11 @@ fn a_value_that_cannot_be_gets_a_sentence() {
 fn the_bounds_themselves_are_allowed() {
     read("--heartbeat-interval 200 --election-timeout 1000");
     read("--election-timeout 50000");
-    read("--max-request-bytes 67108864");
+    read("--max-request-bytes 33554432");
     read("--id 6 --size 6");
-    read("--listen-client-urls http://127.0.0.1:0 --advertise-client-urls http://a:1 --listen-peer-urls http://127.0.0.1:0");
+    read(
+        "--listen-client-urls http://127.0.0.1:0 --advertise-client-urls http://a:1 --listen-peer-urls http://127.0.0.1:0",
+    );
 }
 
 #[test]
