@@ -1,14 +1,19 @@
 //! Who may ask this process to stop: a person or a service manager by a signal, a parent by going away.
 //!
-//! The first SIGINT or SIGTERM asks for an orderly end; a second one means "now", and ends the process at once.
+//! The first SIGINT or SIGTERM asks for an orderly end; a second one means "now", and ends the process at once. Two at
+//! the same moment are one: the terminal sends Ctrl-C to all processes in it, and wrappers pass it on once more.
 
 use std::fmt;
 use std::io::{self, Read};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+
+/// Signals that are no further apart than this are one request.
+const SAME_REQUEST: Duration = Duration::from_millis(250);
 
 /// Why to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +45,13 @@ pub fn listen(supervised: bool) -> io::Result<Receiver<StopRequest>> {
 }
 
 fn forward_signals(signals: &mut Signals, requests: &Sender<StopRequest>) {
-    let mut asked = false;
+    let mut first_asked: Option<Instant> = None;
     for signal in signals.forever() {
-        if asked {
-            std::process::exit(128 + signal);
+        match first_asked {
+            Some(asked) if asked.elapsed() > SAME_REQUEST => std::process::exit(128 + signal),
+            Some(_) => continue,
+            None => first_asked = Some(Instant::now()),
         }
-        asked = true;
         let request = if signal == SIGINT { StopRequest::Interrupt } else { StopRequest::Terminate };
         let _ = requests.send(request);
     }

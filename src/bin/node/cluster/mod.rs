@@ -35,7 +35,7 @@ use crate::{COULD_NOT_START, FAILED, complain, refuse};
 use children::{Child, Event};
 use commands::Commands;
 use screen::Screen;
-use view::View;
+use view::{News, View};
 
 /// How long the members may take to end in good order before they are killed.
 const GRACE: Duration = Duration::from_secs(15);
@@ -146,9 +146,9 @@ impl Supervisor {
         };
         for item in news {
             self.screen.notice(&item.sentence(&self.commands));
-            if item.wants_table() {
-                self.screen.block(&table::of(&self.view, &self.commands));
-                self.screen.block(&self.commands.suggestions(&self.view));
+            if item == News::Settled {
+                let table = table::of(&self.view, &self.commands);
+                self.screen.block(&format!("{table}\n\n{}", self.commands.suggestions(&self.view)));
             }
         }
     }

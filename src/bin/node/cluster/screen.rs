@@ -53,7 +53,7 @@ impl Screen {
         self.write(&mut io::stdout().lock(), text.as_bytes());
     }
 
-    /// Prints several lines without a name before them, and an empty one behind.
+    /// Prints several lines without a name before them, between empty ones.
     pub fn block(&self, lines: &str) {
         self.write(&mut io::stdout().lock(), format!("\n{}\n\n", lines.trim_end()).as_bytes());
     }

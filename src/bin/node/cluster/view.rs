@@ -22,7 +22,8 @@ pub struct View {
     /// Who leads at which term, as the answers of the highest term say.
     leader: Option<(NodeId, u64)>,
     leaderless_rounds: u32,
-    table_due: bool,
+    rounds: u32,
+    settled: bool,
 }
 
 /// One member.
@@ -46,13 +47,15 @@ enum Presence {
     Ended { answers: u32 },
 }
 
-/// Something worth a line.
+/// Something worth a line, or a table.
 #[derive(Debug, PartialEq, Eq)]
 pub enum News {
+    /// All have had the time to start: show who listens where. It comes once.
+    Settled,
     /// There is a leader, another one or at another term.
-    Leader { name: String, term: u64, with_table: bool },
+    Leader { name: String, term: u64 },
     /// For some seconds nobody has known a leader.
-    NoLeader { answering: usize, size: usize, with_table: bool },
+    NoLeader { answering: usize, size: usize },
     /// A child has ended.
     Ended { member: LocalMember, how: String },
     /// A member lives and does not answer.
@@ -72,7 +75,13 @@ impl View {
             answered_once: false,
             last_answer: None,
         };
-        View { members: members.map(new).collect(), leader: None, leaderless_rounds: 0, table_due: true }
+        View {
+            members: members.map(new).collect(),
+            leader: None,
+            leaderless_rounds: 0,
+            rounds: 0,
+            settled: false,
+        }
     }
 
     /// The members in order.
@@ -123,6 +132,12 @@ impl View {
             news.extend(member.seen(*answer));
         }
         news.extend(self.judge_leadership());
+        self.rounds = self.rounds.saturating_add(1);
+        let all_there = self.members.iter().all(|member| member.presence != Presence::Starting);
+        if !self.settled && (all_there && self.leader.is_some() || self.rounds >= ROUNDS_UNTIL_LEADERLESS) {
+            self.settled = true;
+            news.push(News::Settled);
+        }
         news
     }
 
@@ -137,8 +152,7 @@ impl View {
             }
             self.leader = None;
             let answering = self.members.iter().filter(|member| member.last_answer.is_some()).count();
-            let with_table = std::mem::take(&mut self.table_due);
-            return Some(News::NoLeader { answering, size: self.members.len(), with_table });
+            return Some(News::NoLeader { answering, size: self.members.len() });
         };
         self.leaderless_rounds = 0;
         if self.leader == Some((leader, term)) {
@@ -146,7 +160,7 @@ impl View {
         }
         self.leader = Some((leader, term));
         let name = self.leader().map_or_else(|| format!("member {leader}"), |leader| leader.member.name());
-        Some(News::Leader { name, term, with_table: std::mem::take(&mut self.table_due) })
+        Some(News::Leader { name, term })
     }
 }
 
@@ -187,16 +201,12 @@ impl MemberView {
 }
 
 impl News {
-    /// Whether to show the table with it: with the first word about leadership, when all have had time to start.
-    pub fn wants_table(&self) -> bool {
-        matches!(self, News::Leader { with_table: true, .. } | News::NoLeader { with_table: true, .. })
-    }
-
-    /// The news for people.
+    /// The news in words for people.
     pub fn sentence(&self, commands: &Commands) -> String {
         match self {
-            News::Leader { name, term, .. } => format!("{name} leads at term {term}"),
-            News::NoLeader { answering, size, .. } => {
+            News::Settled => "this is where the members listen:".to_owned(),
+            News::Leader { name, term } => format!("{name} leads at term {term}"),
+            News::NoLeader { answering, size } => {
                 let quorum = size / 2 + 1;
                 format!("no leader: {answering} of {size} members answer, and it takes {quorum} to elect one")
             }
@@ -242,8 +252,8 @@ mod tests {
         view.seen(&answers)
     }
 
-    fn leads(number: u64, term: u64, with_table: bool) -> Vec<News> {
-        vec![News::Leader { name: member(number).name(), term, with_table }]
+    fn leads(number: u64, term: u64) -> News {
+        News::Leader { name: member(number).name(), term }
     }
 
     fn roles(view: &View) -> Vec<&'static str> {
@@ -251,15 +261,16 @@ mod tests {
     }
 
     #[test]
-    fn a_leader_is_news_once_a_term_and_the_table_comes_with_the_first() {
+    fn a_leader_is_news_once_a_term_and_the_table_comes_when_all_are_there() {
         let mut view = view();
         assert_eq!(round(&mut view, [Some((0, None)), None, None]), []);
         assert_eq!(roles(&view), ["no leader", "starting", "starting"]);
         let settled = [Some((1, Some(2))), Some((1, Some(2))), Some((1, Some(2)))];
-        assert_eq!(round(&mut view, settled), leads(2, 1, true));
+        assert_eq!(round(&mut view, [settled[0], settled[1], None]), [leads(2, 1)]);
+        assert_eq!(round(&mut view, settled), [News::Settled]);
         assert_eq!(roles(&view), ["follower", "leader", "follower"]);
         assert_eq!(round(&mut view, settled), []);
-        assert_eq!(round(&mut view, [Some((2, Some(3))), Some((1, Some(2))), None]), leads(3, 2, false));
+        assert_eq!(round(&mut view, [Some((2, Some(3))), Some((1, Some(2))), None]), [leads(3, 2)]);
         assert_eq!(view.leader().map(|leader| leader.member), Some(member(3)));
     }
 
@@ -304,12 +315,8 @@ mod tests {
         let news: Vec<News> =
             (0..3 * ROUNDS_UNTIL_LEADERLESS).flat_map(|_| round(&mut view, alone)).collect();
         let lost: Vec<&News> = news.iter().filter(|item| matches!(item, News::NoLeader { .. })).collect();
-        assert_eq!(lost, [&News::NoLeader { answering: 1, size: 3, with_table: false }]);
-        assert!(round(&mut view, all).contains(&News::Leader {
-            name: "node1".into(),
-            term: 4,
-            with_table: false
-        }));
+        assert_eq!(lost, [&News::NoLeader { answering: 1, size: 3 }]);
+        assert!(round(&mut view, all).contains(&leads(1, 4)));
     }
 
     #[test]
@@ -324,6 +331,15 @@ mod tests {
         round(&mut view, [Some((1, None)), None, None]);
         (1..=3).for_each(|number| drop(view.ended(member(number), String::new())));
         assert!(!view.nobody_ever_started());
+    }
+
+    #[test]
+    fn if_a_member_is_missing_the_table_comes_after_a_while() {
+        let mut view = view();
+        let news: Vec<News> = (0..3 * ROUNDS_UNTIL_LEADERLESS)
+            .flat_map(|_| round(&mut view, [Some((1, None)), None, None]))
+            .collect();
+        assert_eq!(news, [News::NoLeader { answering: 1, size: 3 }, News::Settled]);
     }
 
     #[test]
