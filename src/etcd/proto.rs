@@ -6,6 +6,9 @@
 // What a generator writes keeps to its own style.
 #![allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
 
+/// The compiled schema itself, as an encoded `FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/schema.bin"));
+
 /// `etcdserverpb`: the services, and the messages that they take and give.
 pub mod etcdserverpb {
     include!(concat!(env!("OUT_DIR"), "/etcdserverpb.rs"));

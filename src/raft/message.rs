@@ -82,6 +82,12 @@ pub enum Message {
         /// The leader's latest round.
         round: Round,
     },
+    /// "This much is committed", told at once to a member that is known to hold it; it needs no answer, since the next
+    /// heartbeat says it again.
+    Commit {
+        /// How far the receiver may commit.
+        commit: Index,
+    },
     /// The answer to [`Message::Heartbeat`].
     HeartbeatResponse {
         /// The round that it answers.

@@ -30,6 +30,9 @@ impl Index {
     /// Where every log begins.
     pub const FIRST: Index = Index(1);
 
+    /// Where every log has long ended: whoever speaks of an index beyond this is mistaken, or worse.
+    pub const LAST: Index = Index(u64::MAX >> 1);
+
     /// The index after this one. It saturates, for the reason given at [`Term::next`].
     pub fn next(self) -> Index {
         Index(self.0.saturating_add(1))

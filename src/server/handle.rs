@@ -8,7 +8,7 @@ use crossbeam_channel::bounded;
 
 use crate::raft::{NodeId, RoleName, Term};
 use crate::store::{
-    Command, DeleteRange, Operation, Put, Range, RangeReply, Reply, RequestId, Revision, WatchPoll,
+    Command, DeleteRange, Operation, Put, Range, RangeReply, Reply, RequestId, Revision, Wake, WatchPoll,
     WatchRequest, Watcher,
 };
 
@@ -78,7 +78,7 @@ impl Handle {
         }
         match reservation.fill(command, deadline, respond) {
             Ok(()) => shared.ring(),
-            Err(answer) => answer.give(),
+            Err((respond, error)) => respond(Err(error)),
         }
     }
 
@@ -87,7 +87,7 @@ impl Handle {
     pub fn read_barrier(&self, deadline: Instant, respond: Responder<()>) {
         match self.shared.reads.add(deadline, respond) {
             Ok(()) => self.shared.ring(),
-            Err(answer) => answer.give(),
+            Err((respond, error)) => respond(Err(error)),
         }
     }
 
@@ -150,16 +150,12 @@ impl Handle {
         self.shared.max_request_bytes
     }
 
-    /// Watches keys. `wake` is called whenever there may be something to poll, by a thread that holds the store: it must
-    /// only pass the news on, and must not touch this handle or the watch itself.
+    /// Watches keys. `wake` is called when there is something to poll again after a poll that left nothing
+    /// (see [`Wake`]); it must only pass the news on, and must not touch this handle or the watch itself.
     ///
     /// # Errors
-    /// [`RequestError::Store`] if the range can hold no key.
-    pub fn watch(
-        &self,
-        request: WatchRequest,
-        wake: Arc<dyn Fn() + Send + Sync>,
-    ) -> Result<Watch, RequestError> {
+    /// [`RequestError::Store`] if no key can belong to the range.
+    pub fn watch(&self, request: WatchRequest, wake: Wake) -> Result<Watch, RequestError> {
         let watcher = read(&self.shared.store).watch(request, wake)?;
         Ok(Watch { shared: self.shared.clone(), watcher })
     }

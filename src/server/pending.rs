@@ -8,10 +8,12 @@
 //! after it has let go of the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tracing::error;
 
 use crate::raft::{ProposalId, Reason};
 use crate::store::Reply;
@@ -34,9 +36,13 @@ impl<T> Answer<T> {
         Answer { respond, result }
     }
 
-    /// Calls the responder. The caller holds no lock.
+    /// Calls the responder. The caller holds no lock. A client's panic is the client's affair: the others who wait on this
+    /// thread get their answers all the same.
     pub fn give(self) {
-        (self.respond)(self.result);
+        let Answer { respond, result } = self;
+        if catch_unwind(AssertUnwindSafe(|| respond(result))).is_err() {
+            error!("a client's responder panicked; its answer is lost");
+        }
     }
 }
 
@@ -237,18 +243,21 @@ impl Reservation<'_> {
     }
 
     /// Lets the encoded command wait for its answer, and makes it due.
+    ///
+    /// # Errors
+    /// The responder, and what it must be told.
     pub fn fill(
         self,
         command: Bytes,
         deadline: Instant,
         respond: Responder<Reply>,
-    ) -> Result<(), Answer<Reply>> {
+    ) -> Result<(), (Responder<Reply>, RequestError)> {
         let mut table = lock(&self.pending.table);
         if !table.open {
-            return Err(Answer::new(respond, Err(RequestError::Stopping)));
+            return Err((respond, RequestError::Stopping));
         }
         if table.bytes.saturating_add(command.len()) > self.pending.max_bytes {
-            return Err(Answer::new(respond, Err(RequestError::TooManyRequests)));
+            return Err((respond, RequestError::TooManyRequests));
         }
         table.bytes += command.len();
         let write = Write {
@@ -272,5 +281,183 @@ impl Drop for Reservation<'_> {
         if let Some(None) = table.seats.get(&self.sequence) {
             table.seats.remove(&self.sequence);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::{Receiver, unbounded};
+
+    use super::*;
+    use crate::store::Revision;
+
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    fn table() -> Pending {
+        Pending::new(100, 1_000, PATIENCE)
+    }
+
+    /// Submits a command of so many bytes; gives its sequence, and where its outcome will be.
+    fn submit(
+        pending: &Pending,
+        bytes: usize,
+        deadline: Instant,
+    ) -> (u64, Receiver<Result<Reply, RequestError>>) {
+        let (sender, outcome) = unbounded();
+        let reservation = pending.reserve().expect("there is room");
+        let sequence = reservation.sequence();
+        let respond = Box::new(move |result| sender.send(result).expect("the test listens"));
+        if let Err((respond, error)) = reservation.fill(Bytes::from(vec![0; bytes]), deadline, respond) {
+            respond(Err(error));
+        }
+        (sequence, outcome)
+    }
+
+    fn take(pending: &Pending, now: Instant, leading: bool) -> Vec<u64> {
+        pending.take_due(now, leading, 100, 1_000).0.into_iter().map(|(id, _)| id.0).collect()
+    }
+
+    fn reply() -> Result<Reply, RequestError> {
+        Ok(Reply::PublishMember { revision: Revision(7) })
+    }
+
+    #[test]
+    fn an_executed_write_is_answered_once() {
+        let (pending, now) = (table(), Instant::now());
+        let (sequence, outcome) = submit(&pending, 1, now + PATIENCE);
+        assert_eq!(take(&pending, now, true), [sequence]);
+        pending.executed(sequence, reply()).expect("it waits").give();
+        assert!(pending.executed(sequence, reply()).is_none(), "a second copy of the entry");
+        assert!(pending.sweep(now + PATIENCE * 2).is_empty());
+        assert_eq!(outcome.try_iter().collect::<Vec<_>>(), [reply()]);
+    }
+
+    #[test]
+    fn a_write_without_a_leader_waits_for_one_and_then_goes_in_the_old_order() {
+        let (pending, now) = (table(), Instant::now());
+        let sequences: Vec<u64> = (0..3).map(|_| submit(&pending, 1, now + PATIENCE * 9).0).collect();
+        for sequence in take(&pending, now, false).into_iter().rev() {
+            assert!(pending.refused(ProposalId(sequence), Reason::NoLeader, now).is_none());
+        }
+        assert!(pending.sweep(now + PATIENCE * 5).is_empty());
+        assert!(take(&pending, now + PATIENCE * 5, false).is_empty(), "no leader has come");
+        pending.leader_changed(true, false);
+        assert!(take(&pending, now, false).is_empty(), "the loss of a leader is no leader");
+        pending.leader_changed(false, true);
+        assert_eq!(take(&pending, now, false), sequences);
+    }
+
+    #[test]
+    fn an_unanswered_write_is_proposed_again_after_ever_longer_waits_but_not_by_a_leader() {
+        let (pending, now) = (table(), Instant::now());
+        let (sequence, _outcome) = submit(&pending, 1, now + PATIENCE * 99);
+        let mut proposals = Vec::new();
+        for second in 0..20 {
+            let now = now + PATIENCE * second;
+            assert!(pending.sweep(now).is_empty());
+            proposals.extend(take(&pending, now, false).iter().map(|_| second));
+        }
+        assert_eq!(proposals, [0, 1, 3, 7, 15]);
+        pending.leader_changed(true, true);
+        assert_eq!(take(&pending, now, true), [sequence]);
+        assert!(pending.sweep(now + PATIENCE * 98).is_empty());
+        assert!(take(&pending, now, true).is_empty(), "it stands in the leader's own log");
+    }
+
+    #[test]
+    fn an_overloaded_leader_is_the_answer_only_if_nothing_can_have_been_proposed_before() {
+        let (pending, now) = (table(), Instant::now());
+        let (fresh, refused) = submit(&pending, 1, now + PATIENCE * 9);
+        take(&pending, now, true);
+        pending.refused(ProposalId(fresh), Reason::Overloaded, now).expect("certain").give();
+        assert_eq!(refused.try_recv(), Ok(Err(RequestError::TooManyRequests)));
+
+        let (forwarded, outcome) = submit(&pending, 1, now + PATIENCE * 9);
+        take(&pending, now, false);
+        pending.leader_changed(true, true);
+        take(&pending, now, true);
+        assert!(
+            pending.refused(ProposalId(forwarded), Reason::Overloaded, now).is_none(),
+            "the old leader had it"
+        );
+        assert!(outcome.try_recv().is_err());
+        assert!(pending.sweep(now + PATIENCE).is_empty());
+        assert_eq!(take(&pending, now, true), [forwarded], "it is tried again");
+    }
+
+    #[test]
+    fn what_a_deadline_means_depends_on_what_may_have_happened() {
+        let (pending, now) = (table(), Instant::now());
+        let (unproposed, no_leader) = submit(&pending, 1, now + PATIENCE);
+        take(&pending, now, false);
+        assert!(pending.refused(ProposalId(unproposed), Reason::NoLeader, now).is_none());
+        let (_, leader_failed) = submit(&pending, 1, now + PATIENCE);
+        take(&pending, now, false);
+        pending.leader_changed(true, false);
+        let (_, timeout) = submit(&pending, 1, now + PATIENCE);
+        take(&pending, now, false);
+        pending.sweep(now + PATIENCE).into_iter().for_each(Answer::give);
+        assert_eq!(no_leader.try_recv(), Ok(Err(RequestError::NoLeader)));
+        assert_eq!(leader_failed.try_recv(), Ok(Err(RequestError::TimeoutAfterLeaderFailure)));
+        assert_eq!(timeout.try_recv(), Ok(Err(RequestError::Timeout)));
+    }
+
+    #[test]
+    fn done_below_is_the_lowest_sequence_that_may_still_be_answered() {
+        let (pending, now) = (table(), Instant::now());
+        let (first, _first) = submit(&pending, 1, now + PATIENCE);
+        let (second, _second) = submit(&pending, 1, now + PATIENCE);
+        assert_eq!(pending.reserve().unwrap().done_below(), first);
+        drop(pending.executed(first, reply()));
+        assert_eq!(pending.reserve().unwrap().done_below(), second);
+        drop(pending.executed(second, reply()));
+        let reservation = pending.reserve().unwrap();
+        assert_eq!(
+            reservation.done_below(),
+            reservation.sequence(),
+            "abandoned reservations hold nothing up"
+        );
+    }
+
+    #[test]
+    fn more_requests_or_bytes_than_the_limit_are_refused_at_once() {
+        let now = Instant::now();
+        let pending = Pending::new(2, 10, PATIENCE);
+        let (_, _a) = submit(&pending, 1, now);
+        let (sequence, _b) = submit(&pending, 1, now);
+        assert_eq!(pending.reserve().err(), Some(RequestError::TooManyRequests));
+        drop(pending.executed(sequence, reply()));
+        let (_, too_large) = submit(&pending, 10, now);
+        assert_eq!(too_large.try_recv(), Ok(Err(RequestError::TooManyRequests)));
+        let (_, fits) = submit(&pending, 9, now);
+        assert!(fits.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_round_takes_no_more_than_its_limits_but_a_large_command_alone() {
+        let (pending, now) = (table(), Instant::now());
+        for bytes in [600, 10, 10, 10] {
+            let _ = submit(&pending, bytes, now + PATIENCE);
+        }
+        let round = || {
+            let (taken, more) = pending.take_due(now, true, 2, 500);
+            (taken.into_iter().map(|(id, _)| id.0).collect::<Vec<_>>(), more)
+        };
+        assert_eq!(round(), (vec![1], true));
+        assert_eq!(round(), (vec![2, 3], true));
+        assert_eq!(round(), (vec![4], false));
+        assert_eq!(round(), (vec![], false));
+    }
+
+    #[test]
+    fn the_end_answers_everyone_and_takes_nobody() {
+        let (pending, now) = (table(), Instant::now());
+        let (_, outcome) = submit(&pending, 1, now + PATIENCE);
+        let reserved = pending.reserve().unwrap();
+        pending.close().into_iter().for_each(Answer::give);
+        assert_eq!(outcome.try_recv(), Ok(Err(RequestError::Stopping)));
+        let late = reserved.fill(Bytes::new(), now, Box::new(drop));
+        assert_eq!(late.map_err(|(_, error)| error), Err(RequestError::Stopping));
+        assert_eq!(pending.reserve().err(), Some(RequestError::Stopping));
     }
 }

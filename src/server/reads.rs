@@ -64,13 +64,20 @@ impl Reads {
     }
 
     /// Lets a barrier wait.
-    pub fn add(&self, deadline: Instant, respond: Responder<()>) -> Result<(), Answer<()>> {
+    ///
+    /// # Errors
+    /// The responder, and what it must be told.
+    pub fn add(
+        &self,
+        deadline: Instant,
+        respond: Responder<()>,
+    ) -> Result<(), (Responder<()>, RequestError)> {
         let mut table = lock(&self.table);
         if !table.open {
-            return Err(Answer::new(respond, Err(RequestError::Stopping)));
+            return Err((respond, RequestError::Stopping));
         }
         if table.waiting >= self.max_requests {
-            return Err(Answer::new(respond, Err(RequestError::TooManyRequests)));
+            return Err((respond, RequestError::TooManyRequests));
         }
         table.waiting += 1;
         table.fresh.push(Barrier { deadline, respond, attempts: 0, leader_lost: false });
@@ -139,8 +146,7 @@ impl Reads {
         }
     }
 
-    /// Takes out what is past its deadline, and makes fresh again what has waited long enough for an answer. Says also
-    /// whether anything is fresh.
+    /// Takes out what is past its deadline, and makes fresh again what has waited long enough for an answer.
     pub fn sweep(&self, now: Instant) -> Vec<Answer<()>> {
         let mut table = lock(&self.table);
         let mut late = Vec::new();
@@ -199,5 +205,141 @@ impl Barrier {
             (false, false) => RequestError::Timeout,
         };
         Answer::new(self.respond, Err(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::{Receiver, unbounded};
+
+    use super::*;
+
+    const BEAT: Duration = Duration::from_millis(100);
+
+    fn table() -> Reads {
+        Reads::new(100, 3 * BEAT, 10 * BEAT, Some(Index(5)))
+    }
+
+    fn add(reads: &Reads, deadline: Instant) -> Receiver<Result<(), RequestError>> {
+        let (sender, outcome) = unbounded();
+        let respond = Box::new(move |result| sender.send(result).expect("the test listens"));
+        if let Err((respond, error)) = reads.add(deadline, respond) {
+            respond(Err(error));
+        }
+        outcome
+    }
+
+    fn give(answers: Vec<Answer<()>>) {
+        answers.into_iter().for_each(Answer::give);
+    }
+
+    #[test]
+    fn all_that_wait_share_one_question_and_none_joins_an_older_one() {
+        let (reads, now) = (table(), Instant::now());
+        let early = [add(&reads, now + BEAT), add(&reads, now + BEAT)];
+        let first = reads.ask(now).expect("there are fresh ones");
+        assert_eq!(reads.ask(now), None);
+        let late = add(&reads, now + BEAT);
+        give(reads.located(first, Some(Index(5))));
+        for outcome in early {
+            assert_eq!(outcome.try_recv(), Ok(Ok(())));
+        }
+        assert!(late.try_recv().is_err(), "the first question was asked before it came");
+        let second = reads.ask(now).expect("it is fresh");
+        give(reads.located(second, None));
+        assert_eq!(late.try_recv(), Ok(Ok(())));
+    }
+
+    #[test]
+    fn a_barrier_is_passed_when_its_index_is_applied_and_not_before() {
+        let (reads, now) = (table(), Instant::now());
+        let outcome = add(&reads, now + BEAT);
+        let id = reads.ask(now).unwrap();
+        give(reads.located(id, Some(Index(8))));
+        give(reads.applied(Index(7)));
+        assert!(outcome.try_recv().is_err());
+        give(reads.applied(Index(9)));
+        assert_eq!(outcome.try_recv(), Ok(Ok(())));
+    }
+
+    #[test]
+    fn an_unanswered_question_is_asked_again_after_ever_longer_waits() {
+        let (reads, now) = (table(), Instant::now());
+        let outcome = add(&reads, now + 99 * BEAT);
+        let mut asked = Vec::new();
+        for beat in 0..30 {
+            let now = now + BEAT * beat;
+            give(reads.sweep(now));
+            asked.extend(reads.ask(now).map(|id| (beat, id)));
+        }
+        assert_eq!(asked.iter().map(|(beat, _)| *beat).collect::<Vec<_>>(), [0, 3, 9, 19, 29]);
+        give(reads.located(asked[0].1, None));
+        assert!(outcome.try_recv().is_err(), "the answer to an abandoned question");
+        give(reads.located(asked[4].1, None));
+        assert_eq!(outcome.try_recv(), Ok(Ok(())));
+    }
+
+    #[test]
+    fn a_question_without_a_leader_waits_for_one() {
+        let (reads, now) = (table(), Instant::now());
+        let outcome = add(&reads, now + 99 * BEAT);
+        let id = reads.ask(now).unwrap();
+        reads.refused(id);
+        give(reads.sweep(now + 50 * BEAT));
+        assert_eq!(reads.ask(now), None);
+        reads.leader_changed(false, true);
+        let again = reads.ask(now).expect("there is a leader now");
+        give(reads.located(again, None));
+        assert_eq!(outcome.try_recv(), Ok(Ok(())));
+    }
+
+    #[test]
+    fn a_deadline_tells_what_was_missing() {
+        let (reads, now) = (table(), Instant::now());
+        let deadline = now + BEAT;
+        let silent = add(&reads, deadline);
+        let _ = reads.ask(now);
+        let lost = add(&reads, deadline);
+        let id = reads.ask(now).unwrap();
+        give(reads.located(id, Some(Index(99))));
+        give(reads.sweep(now));
+        assert!(silent.try_recv().is_err());
+        give(reads.sweep(deadline));
+        assert_eq!(silent.try_recv(), Ok(Err(RequestError::Timeout)));
+        assert_eq!(lost.try_recv(), Ok(Err(RequestError::Timeout)));
+
+        let no_leader = add(&reads, deadline);
+        let id = reads.ask(now).unwrap();
+        reads.refused(id);
+        give(reads.sweep(deadline));
+        assert_eq!(no_leader.try_recv(), Ok(Err(RequestError::NoLeader)));
+        let leader_failed = add(&reads, deadline);
+        reads.leader_changed(true, false);
+        give(reads.sweep(deadline));
+        assert_eq!(leader_failed.try_recv(), Ok(Err(RequestError::TimeoutAfterLeaderFailure)));
+        assert_eq!(lock(&reads.table).waiting, 0);
+    }
+
+    #[test]
+    fn the_end_answers_everyone_in_every_room_and_takes_nobody() {
+        let (reads, now) = (table(), Instant::now());
+        let located = add(&reads, now + BEAT);
+        let id = reads.ask(now).unwrap();
+        give(reads.located(id, Some(Index(99))));
+        let asked = add(&reads, now + BEAT);
+        let _ = reads.ask(now);
+        let fresh = add(&reads, now + BEAT);
+        give(reads.close());
+        for outcome in [located, asked, fresh, add(&reads, now + BEAT)] {
+            assert_eq!(outcome.try_recv(), Ok(Err(RequestError::Stopping)));
+        }
+    }
+
+    #[test]
+    fn more_than_the_limit_are_refused_at_once() {
+        let now = Instant::now();
+        let reads = Reads::new(1, BEAT, BEAT, None);
+        let _first = add(&reads, now);
+        assert_eq!(add(&reads, now).try_recv(), Ok(Err(RequestError::TooManyRequests)));
     }
 }

@@ -5,6 +5,9 @@ use std::ops::Bound;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+/// What a map's `range` takes.
+type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
 /// A set of neighbouring keys, in the order of their bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeyRange {
@@ -71,7 +74,7 @@ impl KeyRange {
     }
 
     /// The bounds for a map's `range`; `None` for an empty range, for which a `BTreeMap` would panic.
-    pub(super) fn bounds(&self) -> Option<(Bound<&[u8]>, Bound<&[u8]>)> {
+    pub(super) fn bounds(&self) -> Option<Bounds<'_>> {
         match self {
             KeyRange::Single(key) => Some((Bound::Included(&key[..]), Bound::Included(&key[..]))),
             KeyRange::Between(start, end) => {
