@@ -166,6 +166,12 @@ impl Bootstrap {
         Membership::new(self.members.iter().map(|member| member.id))
     }
 
+    /// What people call the members.
+    pub fn names(&self) -> BTreeMap<NodeId, String> {
+        let named = self.members.iter().filter(|member| !member.name.is_empty());
+        named.map(|member| (member.id, member.name.clone())).collect()
+    }
+
     /// The addresses of the members other than `own`, for the transport.
     ///
     /// # Errors

@@ -6,17 +6,14 @@ use tracing::{info, warn};
 
 use crate::raft::{Event, LostLeader, NodeId};
 
-use super::config::MemberInfo;
-
 /// Writes the core's events to the log, with the members' names where they are known.
 pub(super) struct EventsLog {
     names: BTreeMap<NodeId, String>,
 }
 
 impl EventsLog {
-    pub fn new(members: &[MemberInfo]) -> EventsLog {
-        let named = members.iter().filter(|member| !member.name.is_empty());
-        EventsLog { names: named.map(|member| (member.id, member.name.clone())).collect() }
+    pub fn new(names: BTreeMap<NodeId, String>) -> EventsLog {
+        EventsLog { names }
     }
 
     /// What people call a member.
@@ -76,9 +73,10 @@ impl EventsLog {
         }
     }
 
-    /// `a`, `a and b`, `a, b and c`.
+    /// `a`, `a and b`, `a, b and c`, in the order of the alphabet: ids are too random to order by.
     fn list(&self, members: &[NodeId]) -> String {
-        let names: Vec<String> = members.iter().map(|member| self.name(*member)).collect();
+        let mut names: Vec<String> = members.iter().map(|member| self.name(*member)).collect();
+        names.sort_unstable();
         match names.split_last() {
             None => "nobody".to_string(),
             Some((last, [])) => last.clone(),
@@ -93,13 +91,7 @@ mod tests {
     use crate::raft::Term;
 
     fn log() -> EventsLog {
-        let member = |id, name: &str| MemberInfo {
-            id: NodeId(id),
-            name: name.to_string(),
-            peer_urls: vec![],
-            client_urls: vec![],
-        };
-        EventsLog::new(&[member(1, "node1"), member(2, "node2"), member(3, "")])
+        EventsLog::new([(NodeId(1), "node1".to_string()), (NodeId(2), "node2".to_string())].into())
     }
 
     #[test]
@@ -113,7 +105,7 @@ mod tests {
         );
         assert_eq!(
             sentence(Event::BecameLeader { term: Term(3), votes: votes(&[1, 2, 3]) }),
-            "became leader at term 3 with the votes of node1, node2 and 3"
+            "became leader at term 3 with the votes of 3, node1 and node2"
         );
         assert_eq!(
             sentence(Event::BecameLeader { term: Term(1), votes: votes(&[2]) }),

@@ -73,6 +73,7 @@ impl Server {
             cluster_id: config.cluster_id,
             listeners: std::mem::take(&mut config.peer_listeners),
             peers: bootstrap.peers_of(config.member.id)?,
+            names: bootstrap.names(),
             options: TransportOptions::default(),
         };
         let transport = Arc::new(Transport::start(transport, events)?);
@@ -178,7 +179,7 @@ impl Server {
     }
 
     fn spawn_raft(&mut self, raft: Raft, inboxes: Inboxes, outboxes: Outboxes) -> Result<(), StartError> {
-        let log = EventsLog::new(&self.shared.bootstrap.members);
+        let log = EventsLog::new(self.shared.bootstrap.names());
         let thread = RaftThread::new(raft, self.shared.clone(), inboxes, outboxes, log);
         let shared = self.shared.clone();
         let body = move || {

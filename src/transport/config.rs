@@ -21,6 +21,8 @@ pub struct TransportConfig {
     /// The other members and where each can be reached, as `host:port`. The addresses of a peer are tried in turn,
     /// and a name is resolved anew at every attempt.
     pub peers: BTreeMap<NodeId, Vec<String>>,
+    /// What people call the peers, for the log. One without a name is called by its id.
+    pub names: BTreeMap<NodeId, String>,
     /// Limits and times.
     pub options: TransportOptions,
 }

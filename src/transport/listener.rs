@@ -130,7 +130,7 @@ fn judge(shared: &Shared, hello: &Hello) -> Option<Refusal> {
 
 /// Says how a peer's connection ended.
 fn report(shared: &Shared, peer: &Peer, line: &Line, ended: &Ended) {
-    let (peer, remote) = (peer.id, line.remote);
+    let (peer, remote) = (&peer.name, line.remote);
     match ended {
         Ended::HungUp => debug!(%peer, %remote, "hung up a peer's connection"),
         Ended::Done => debug!(%peer, %remote, "a peer's connection has done its work"),

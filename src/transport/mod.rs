@@ -167,10 +167,10 @@ impl Transport {
         events: crossbeam_channel::Sender<TransportEvent>,
     ) -> Result<Transport, TransportError> {
         config.check()?;
-        let TransportConfig { node_id, cluster_id, listeners, peers, options } = config;
+        let TransportConfig { node_id, cluster_id, listeners, peers, mut names, options } = config;
         let peers = peers
             .into_iter()
-            .map(|(id, addresses)| (id, Arc::new(Peer::new(id, addresses, &options))))
+            .map(|(id, addresses)| (id, Arc::new(Peer::new(id, names.remove(&id), addresses, &options))))
             .collect();
         let shared = Shared {
             node_id,

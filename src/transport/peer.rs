@@ -15,6 +15,8 @@ use super::{PeerState, PeerStats, TransportEvent};
 /// One peer.
 pub(super) struct Peer {
     pub(super) id: NodeId,
+    /// What people call it.
+    pub(super) name: String,
     pub(super) addresses: Vec<String>,
     pub(super) outbox: Outbox,
     pub(super) counters: Counters,
@@ -34,9 +36,15 @@ struct Links {
 }
 
 impl Peer {
-    pub(super) fn new(id: NodeId, addresses: Vec<String>, options: &TransportOptions) -> Peer {
+    pub(super) fn new(
+        id: NodeId,
+        name: Option<String>,
+        addresses: Vec<String>,
+        options: &TransportOptions,
+    ) -> Peer {
         Peer {
             id,
+            name: name.unwrap_or_else(|| id.to_string()),
             addresses,
             outbox: Outbox::new(options.max_queued_messages, options.max_queued_bytes),
             counters: Counters::default(),

@@ -97,10 +97,10 @@ impl Sender {
         }
         let reason = error.to_string();
         if self.complaint.as_ref() == Some(&reason) {
-            debug!(peer = %self.peer.id, %reason, "still no connection to a peer");
+            debug!(peer = %self.peer.name, %reason, "still no connection to a peer");
         } else {
             self.set_state(PeerState::Failing(reason.clone()));
-            warn!(peer = %self.peer.id, %reason, "no connection to a peer; trying again");
+            warn!(peer = %self.peer.name, %reason, "no connection to a peer; trying again");
             self.complaint = Some(reason);
         }
         self.peer.counters.dropped(self.peer.outbox.discard());
@@ -113,7 +113,7 @@ impl Sender {
     /// Serves a connection from its handshake to its end.
     fn keep(&mut self, line: &Line) {
         self.set_state(PeerState::Connected);
-        info!(peer = %self.peer.id, remote = %line.remote, "connected to a peer");
+        info!(peer = %self.peer.name, remote = %line.remote, "connected to a peer");
         self.complaint = None;
         self.peer.raise_connected(&self.shared.events, &self.shared.stop);
 
@@ -128,7 +128,7 @@ impl Sender {
             return;
         }
         self.set_state(PeerState::Failing(lost.to_string()));
-        warn!(peer = %self.peer.id, remote = %line.remote, reason = %lost, "lost the connection to a peer");
+        warn!(peer = %self.peer.name, remote = %line.remote, reason = %lost, "lost the connection to a peer");
         self.peer.raise_disconnected(&self.shared.events, &self.shared.stop);
     }
 
@@ -159,7 +159,7 @@ impl Sender {
             match frame::append_value(&mut self.buffer, self.shared.options.max_frame_bytes, &envelope) {
                 Ok(()) => buffered_messages += 1,
                 Err(error) => {
-                    warn!(peer = %self.peer.id, reason = %error, "dropped a message that cannot be sent");
+                    warn!(peer = %self.peer.name, reason = %error, "dropped a message that cannot be sent");
                     self.peer.counters.dropped(1);
                 }
             }

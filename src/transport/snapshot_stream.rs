@@ -112,11 +112,13 @@ impl From<FrameError> for SnapshotError {
 /// The whole life of a snapshot's thread: sends it and reports what became of it.
 pub(super) fn run(shared: &Shared, peer: &Peer, offer: &Offer, source: Box<dyn Read + Send>) {
     let (to, index, length_bytes) = (peer.id, offer.meta.last.index, offer.length_bytes);
-    info!(peer = %to, %index, length_bytes, "sending a snapshot");
+    info!(peer = %peer.name, %index, length_bytes, "sending a snapshot");
     let outcome = send(shared, peer, offer, source);
     match &outcome {
-        Ok(()) => info!(peer = %to, %index, length_bytes, "the peer has taken the snapshot"),
-        Err(reason) => warn!(peer = %to, %index, length_bytes, %reason, "a snapshot was not delivered"),
+        Ok(()) => info!(peer = %peer.name, %index, length_bytes, "the peer has taken the snapshot"),
+        Err(reason) => {
+            warn!(peer = %peer.name, %index, length_bytes, %reason, "a snapshot was not delivered")
+        }
     }
     // Before the report: who hears it may order the next one at once.
     peer.snapshot_under_way.store(false, Ordering::Release);

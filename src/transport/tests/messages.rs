@@ -120,6 +120,7 @@ fn a_configuration_that_cannot_work_is_refused_with_a_sentence() {
             cluster_id: CLUSTER,
             listeners: vec![listener()],
             peers: BTreeMap::from([(NodeId(2), vec![nowhere()])]),
+            names: BTreeMap::new(),
             options: TransportOptions::default(),
         };
         change(&mut config);

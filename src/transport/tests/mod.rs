@@ -105,6 +105,7 @@ impl Setup {
             cluster_id: self.cluster_id,
             listeners: vec![self.listener],
             peers: self.peers,
+            names: BTreeMap::new(),
             options: self.options,
         };
         let transport = log.record(|| Transport::start(config, sender)).unwrap();
