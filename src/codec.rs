@@ -61,9 +61,9 @@ pub fn encode_into<T: Serialize>(value: &T, buffer: &mut Vec<u8>) -> Result<(), 
 /// If the bytes are cut short, too many, beyond the limit, or no value of this type. Never panics.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     match bytes.len() {
-        ..=0x2000 => decode_within::<T, 0x1_0000>(bytes),
-        ..=0x8_0000 => decode_within::<T, 0x40_0000>(bytes),
-        ..=0x200_0000 => decode_within::<T, 0x1000_0000>(bytes),
+        0..=0x2000 => decode_within::<T, 0x1_0000>(bytes),
+        0x2001..=0x8_0000 => decode_within::<T, 0x40_0000>(bytes),
+        0x8_0001..=0x200_0000 => decode_within::<T, 0x1000_0000>(bytes),
         _ => decode_within::<T, { MAX_VALUE_BYTES * 2 }>(bytes),
     }
 }
