@@ -1,4 +1,5 @@
-//! Keeps one mis-configured or hostile machine from filling the log: a complaint is news once, and then once a minute.
+//! Keeps one mis-configured or hostile machine from filling the log: a complaint is news once, and then once a
+//! minute.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -18,8 +18,8 @@ pub struct TransportConfig {
     pub cluster_id: u64,
     /// Where peers reach us; bound by the caller, so that a port in use is the caller's sentence to say.
     pub listeners: Vec<TcpListener>,
-    /// The other members and where each can be reached, as `host:port`. The addresses of a peer are tried in turn, and
-    /// a name is resolved anew at every attempt.
+    /// The other members and where each can be reached, as `host:port`. The addresses of a peer are tried in turn,
+    /// and a name is resolved anew at every attempt.
     pub peers: BTreeMap<NodeId, Vec<String>>,
     /// Limits and times.
     pub options: TransportOptions,

@@ -99,8 +99,8 @@ fn attempt(
 
 fn connect(address: SocketAddr, options: &TransportOptions) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&address, options.connect_timeout)?;
-    // Where nobody listens on a port that the system also gives to outgoing connections, an attempt can by chance meet
-    // itself. It would then keep the peer from listening there.
+    // Where nobody listens on a port that the system also gives to outgoing connections, an attempt can by chance
+    // meet itself. It would then keep the peer from listening there.
     if stream.local_addr()? == address {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }

@@ -6,12 +6,12 @@
 //! ```
 //!
 //! The acceptor checks everything that it is told and answers with a welcome or with the reason of its refusal, so
-//! that the same sentence stands in both logs. The dialler checks the welcome: an address that leads to a wrong member is
-//! seen even if that one is careless. It is a check against mistakes, not against malice: who can reach the port
-//! and knows the ids is believed.
+//! that the same sentence stands in both logs. The dialler checks the welcome: an address that leads to a wrong
+//! member is seen even if that one is careless. It is a check against mistakes, not against malice: who can reach
+//! the port and knows the ids is believed.
 //!
-//! Magic, version and the frame's outside stay as they are in every version, so that members of different versions can
-//! still tell each other so.
+//! Magic, version and the frame's outside stay as they are in every version, so that members of different versions
+//! can still tell each other so.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -256,8 +256,8 @@ fn guess(first: &[u8]) -> &'static str {
     }
 }
 
-/// Ends our side and reads what the other one still says: a socket that is closed with unread bytes in it sends a reset,
-/// which may overtake our last words.
+/// Ends our side and reads what the other one still says: a socket that is closed with unread bytes in it sends a
+/// reset, which may overtake our last words.
 fn take_leave(until: &mut Until<'_>) {
     if until.stream.shutdown(Shutdown::Write).is_ok() {
         // Whatever comes is of no interest, and neither is how it ends.

@@ -1,7 +1,8 @@
 //! How threads that block are told to stop: every socket in use is a [`Line`] that any thread can hang up.
 //!
-//! A reader blocks in two places: on its socket and on the bounded channel of events. Hanging up shuts the socket, which
-//! ends a read or a write in flight, and declares an [`Ending`], for which the delivery of an event waits as well.
+//! A reader blocks in two places: on its socket and on the bounded channel of events. Hanging up shuts the socket,
+//! which ends a read or a write in flight, and declares an [`Ending`], for which the delivery of an event waits as
+//! well.
 
 use std::convert::Infallible;
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -17,7 +18,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Something that happens once and for which blocked threads can wait: the sending half of an empty channel is dropped.
+/// Something that happens once and for which blocked threads can wait: the sending half of an empty channel is
+/// dropped.
 pub(super) struct Ending {
     sender: Mutex<Option<Sender<Infallible>>>,
     receiver: Receiver<Infallible>,
@@ -50,8 +52,8 @@ impl Ending {
     }
 }
 
-/// The way to the member's own thread. The channel is bounded: who delivers waits for a slow member, and TCP makes the
-/// peer wait in turn.
+/// The way to the member's own thread. The channel is bounded: who delivers waits for a slow member, and TCP makes
+/// the peer wait in turn.
 pub(super) struct Events(pub(super) Sender<TransportEvent>);
 
 impl Events {

@@ -1,8 +1,8 @@
 //! The listener: one thread a listening socket, and under it one thread for every connection that it accepts.
 //!
-//! Threads are bounded: a connection without a finished handshake holds one of a few seats, a member of the cluster has
-//! at most one connection for each purpose. So a flood of strangers takes nothing from the members but, for a moment, the chance
-//! to connect anew.
+//! Threads are bounded: a connection without a finished handshake holds one of a few seats, a member of the cluster
+//! has at most one connection for each purpose. So a flood of strangers takes nothing from the members but, for a
+//! moment, the chance to connect anew.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -93,8 +93,8 @@ fn serve(shared: &Shared, line: &Arc<Line>, seat: Seat<'_>) {
 /// The handshake, and the place that the connection takes afterwards.
 fn enter(shared: &Shared, line: &Arc<Line>, seat: Seat<'_>) -> Result<(Arc<Peer>, Purpose), HandshakeError> {
     let timeout = shared.options.handshake_timeout;
-    // Without it answers would wait for the peer's delayed acknowledgements. A socket on which it fails is dead, which the
-    // handshake finds out.
+    // Without it answers would wait for the peer's delayed acknowledgements. A socket on which it fails is dead,
+    // which the handshake finds out.
     let _ = line.stream.set_nodelay(true);
     let hello = handshake::hear(&line.stream, timeout, |hello| judge(shared, hello))?;
     let stranger = Refusal::Stranger { acceptor: shared.node_id, dialler: hello.from };

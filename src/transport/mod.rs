@@ -6,12 +6,13 @@
 //!
 //! # Who has which thread
 //!
-//! - **A sender for each peer** ([`sender`](self)) dials it, and writes what waits in the peer's bounded outbox. A connection
-//!   carries messages in one direction only: two members that talk hold two. It sounds wasteful and saves the
-//!   question which of two crossing connections wins.
-//! - **A listener for each socket** accepts, and gives every connection **a reader** of its own. The reader goes through
-//!   the handshake, then decodes and delivers.
-//! - **A snapshot under way** has a thread and a connection of its own, so that gigabytes never stand before a heartbeat.
+//! - **A sender for each peer** dials it, and writes what waits in the peer's bounded outbox. A
+//!   connection carries messages in one direction only: two members that talk hold two. It sounds wasteful and
+//!   saves the question which of two crossing connections wins.
+//! - **A listener for each socket** accepts, and gives every connection **a reader** of its own. The reader goes
+//!   through the handshake, then decodes and delivers.
+//! - **A snapshot under way** has a thread and a connection of its own, so that gigabytes never stand before a
+//!   heartbeat.
 //!
 //! Everything that arrives goes into one bounded channel of [`TransportEvent`]s. If the member is slow, the channel
 //! is full, the readers wait, TCP's windows close, and the other side's outboxes drop what they cannot send.
@@ -19,17 +20,18 @@
 //!
 //! # How to read it
 //!
-//! `config.rs` and `error.rs` say what goes in. `frame.rs` tells one message from the next; `handshake.rs` says who is at
-//! the other end. `line.rs` is how blocked threads are stopped. `outbox.rs` and `peer.rs` are what is known of one peer.
-//! Then the ways out, `dial.rs`, `sender.rs`, `snapshot_stream.rs`, and the ways in, `listener.rs`, `receiver.rs`.
-//! `complaints.rs` keeps the log short.
+//! `config.rs` and `error.rs` say what goes in. `frame.rs` tells one message from the next; `handshake.rs` says who
+//! is at the other end. `line.rs` is how blocked threads are stopped. `outbox.rs` and `peer.rs` are what is known
+//! of one peer. Then the ways out, `dial.rs`, `sender.rs`, `snapshot_stream.rs`, and the ways in, `listener.rs`,
+//! `receiver.rs`. `complaints.rs` keeps the log short.
 //!
 //! # What holds
 //!
 //! - [`Transport::send`] never blocks. Messages to one peer arrive in the order in which they were sent, or not
 //!   at all; none arrives twice.
-//! - A frame that is damaged, too long or senseless ends its own connection, with one line in the log, and nothing else.
-//!   No length from outside is believed before it was compared with a limit, and memory follows the bytes that really came.
+//! - A frame that is damaged, too long or senseless ends its own connection, with one line in the log, and nothing
+//!   else. No length from outside is believed before it was compared with a limit, and memory follows the bytes
+//!   that really came.
 //! - [`TransportEvent::Disconnected`] follows at once when a connection breaks that had passed its handshake, in
 //!   whichever direction. A killed process breaks both; that is one event, not two.
 //! - Threads are bounded: one for each peer, two readers for each peer, one snapshot for each, and a few
@@ -84,7 +86,8 @@ use snapshot_stream::Offer;
 /// What the transport tells its member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransportEvent {
-    /// A message has arrived. A snapshot arrives as a [`Message::InstallSnapshot`](crate::raft::Message::InstallSnapshot).
+    /// A message has arrived. A snapshot arrives as a
+    /// [`Message::InstallSnapshot`](crate::raft::Message::InstallSnapshot).
     Received(Envelope),
     /// What became of [`Transport::send_snapshot`].
     SnapshotSent {
@@ -154,8 +157,8 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// Starts listening and dialling. What happens is told through `events`, which should be bounded: a full channel is
-    /// how a slow member slows its peers down.
+    /// Starts listening and dialling. What happens is told through `events`, which should be bounded: a full
+    /// channel is how a slow member slows its peers down.
     ///
     /// # Errors
     /// If the configuration cannot work, or the system refuses a thread; nothing is left running then.
@@ -207,8 +210,8 @@ impl Transport {
         Ok(())
     }
 
-    /// Sends a message to the peer in its `to`. It never waits: where the peer's outbox is full, or there is no such peer,
-    /// the message is dropped.
+    /// Sends a message to the peer in its `to`. It never waits: where the peer's outbox is full, or there is no
+    /// such peer, the message is dropped.
     pub fn send(&self, envelope: Envelope) {
         match self.shared.peers.get(&envelope.to) {
             Some(peer) => {
@@ -220,9 +223,9 @@ impl Transport {
         }
     }
 
-    /// Sends a snapshot of `length_bytes` bytes, which `source` gives, to the peer that `order` names, on a thread and a
-    /// connection of its own. `meta` is what is really sent: the ordered snapshot or a newer one. After `Ok`, one
-    /// [`TransportEvent::SnapshotSent`] follows, unless the transport is shut down first.
+    /// Sends a snapshot of `length_bytes` bytes, which `source` gives, to the peer that `order` names, on a thread
+    /// and a connection of its own. `meta` is what is really sent: the ordered snapshot or a newer one. After `Ok`,
+    /// one [`TransportEvent::SnapshotSent`] follows, unless the transport is shut down first.
     ///
     /// # Errors
     /// At once and without an event, if a snapshot is already on its way to this peer, the peer is unknown, or
@@ -258,8 +261,8 @@ impl Transport {
         self.shared.peers.iter().map(|(&id, peer)| (id, peer.stats())).collect()
     }
 
-    /// Closes every connection and socket and waits for every thread. What waits to be sent is dropped. It may be called
-    /// while nobody empties the channel of events, and more than once.
+    /// Closes every connection and socket and waits for every thread. What waits to be sent is dropped. It may be
+    /// called while nobody empties the channel of events, and more than once.
     pub fn shutdown(&self) {
         self.shared.stop.declare();
         for peer in self.shared.peers.values() {

@@ -188,4 +188,20 @@ mod tests {
         assert_eq!(outbox.pause(long), Woken::Stop);
         assert!(!outbox.push(forward(1)));
     }
+
+    #[test]
+    fn a_message_wakes_the_sleeping_sender() {
+        let outbox = std::sync::Arc::new(Outbox::new(3, 1 << 20));
+        let (woken, is_woken) = crossbeam_channel::unbounded();
+        let senders = std::sync::Arc::clone(&outbox);
+        std::thread::spawn(move || {
+            let long = now() + std::time::Duration::from_secs(3600);
+            woken.send(senders.collect(long, &mut VecDeque::new()))
+        });
+        while !lock(&outbox.state).asleep {
+            std::thread::yield_now();
+        }
+        assert!(outbox.push(forward(1)));
+        assert_eq!(is_woken.recv_timeout(std::time::Duration::from_secs(20)), Ok(Woken::Work));
+    }
 }

@@ -59,9 +59,9 @@ impl Peer {
         lock(&self.links).raise_disconnected(self.id, events, stop);
     }
 
-    /// Lets `line` take the place of an older connection from this peer for the same purpose, and waits until that one's
-    /// thread has ended: a peer never has more than one reader for a purpose, and nothing of the older connection is
-    /// delivered after something of the newer one.
+    /// Lets `line` take the place of an older connection from this peer for the same purpose, and waits until that
+    /// one's thread has ended: a peer never has more than one reader for a purpose, and nothing of the older
+    /// connection is delivered after something of the newer one.
     pub(super) fn take_over(&self, purpose: Purpose, line: &Arc<Line>) {
         let older = lock(&self.links).inbound.insert(purpose, Arc::clone(line));
         if let Some(older) = older {

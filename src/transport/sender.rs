@@ -4,8 +4,8 @@
 //! flight is lost, which Raft expects; it is never sent twice. While the peer cannot be reached, every failed attempt
 //! empties the outbox: an old message is worth nothing to a member that comes back.
 //!
-//! A machine that lost its power, or a network that was cut, breaks no connection: writes go into the kernel's buffer,
-//! and after the cut is mended TCP may wait a minute before it tries again. So the sender asks every half
+//! A machine that lost its power, or a network that was cut, breaks no connection: writes go into the kernel's
+//! buffer, and after the cut is mended TCP may wait a minute before it tries again. So the sender asks every half
 //! second whether it is heard (an empty frame, to which the receiver answers with one), and without an answer it
 //! dials anew. A connection that the peer has closed is noticed with the same look at the socket; the look is also
 //! taken when the peer's connection to us breaks, so that nothing is sent to the dead half of a pair.

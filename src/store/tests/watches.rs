@@ -80,7 +80,6 @@ fn steps() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn every_watcher_sees_every_event_once_in_order(steps in prop::collection::vec(steps(), 1..60)) {
         let mut bench = Bench::default();

@@ -49,7 +49,8 @@ fn our_own_connection_to_a_peer_is_given_up_as_soon_as_the_peers_breaks() {
     // The peer is played by hand: its listener takes our connection, and it dials us.
     let peer = listener();
     let mut setup = Setup::new(1).knows(2, peer.local_addr().unwrap().to_string());
-    setup.options.keepalive_interval = PATIENCE / 2;
+    setup.options.keepalive_interval = PATIENCE * 2;
+    setup.options.silence_timeout = PATIENCE * 4;
     let one = setup.start();
     let welcome = || {
         let (stream, _) = peer.accept().unwrap();
@@ -58,8 +59,16 @@ fn our_own_connection_to_a_peer_is_given_up_as_soon_as_the_peers_breaks() {
         stream
     };
     let ours = welcome();
-    let theirs = one.dial_as(2, Purpose::Messages);
+    let mut theirs = one.dial_as(2, Purpose::Messages);
     assert_eq!(one.next_event(), TransportEvent::Connected(NodeId(2)));
+    // A message each way, so that nothing is under way any more when the peer dies.
+    let mut bytes = Vec::new();
+    frame::append_value(&mut bytes, 1000, &forward(2, 1, 1)).unwrap();
+    theirs.write_all(&bytes).unwrap();
+    assert_eq!(one.next_event(), TransportEvent::Received(forward(2, 1, 1)));
+    one.send(2, 1);
+    let mut frames = frame::FrameReader::new(&ours, 1000);
+    while frames.next().unwrap().unwrap().is_empty() {}
     // The kernel closes both when a process is killed.
     drop(ours);
     drop(theirs);

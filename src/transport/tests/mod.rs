@@ -1,5 +1,5 @@
-//! Stories over real sockets on the loopback. Nothing here sleeps: whatever is awaited comes through a channel, and the
-//! patience below only ends a test that has failed.
+//! Stories over real sockets on the loopback. Nothing here sleeps: whatever is awaited comes through a channel, and
+//! the patience below only ends a test that has failed.
 
 mod breaks;
 mod damage;
