@@ -28,6 +28,8 @@ pub struct Config {
     pub max_applying_bytes: usize,
     /// How many entries behind a snapshot stay in memory, so that a follower that lags a little needs no snapshot.
     pub retained_entries: u64,
+    /// How many bytes of such entries stay in memory at most.
+    pub retained_bytes: usize,
 }
 
 impl Config {
@@ -46,6 +48,7 @@ impl Config {
             max_uncommitted_bytes: 64 << 20,
             max_applying_bytes: 16 << 20,
             retained_entries: 5_000,
+            retained_bytes: 64 << 20,
         }
     }
 }

@@ -16,6 +16,10 @@ use super::message::Message;
 use super::types::{NodeId, Position, Term};
 use super::{Raft, Role};
 
+/// How often a member whose leader is suspected asks for pre-votes in quick succession. If nobody agrees by then, the
+/// leader is not what is missing, and it goes on at the ordinary pace.
+const HURRIED_TRIES: u32 = 8;
+
 /// How long a member has waited, and how long it will, in ticks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Timer {
@@ -37,8 +41,8 @@ pub(super) struct Following {
 pub(super) struct Ballot {
     /// Who has said yes. A set: a vote that arrives twice counts once.
     pub(super) granted: BTreeSet<NodeId>,
-    /// The last leader was suspected, not merely silent.
-    pub(super) hurried: bool,
+    /// How many more times it is tried again soon, since the last leader was suspected and not merely silent.
+    pub(super) hurried_tries: u32,
 }
 
 // ANCHOR: up-to-date
@@ -96,23 +100,26 @@ impl Raft {
     }
 
     fn become_pre_candidate(&mut self) {
-        let hurried = match &self.role {
-            Role::Follower(following) => following.suspected,
-            Role::PreCandidate(ballot) => ballot.hurried,
-            _ => false,
+        let hurried_tries = match &self.role {
+            Role::Follower(following) if following.suspected => HURRIED_TRIES,
+            Role::PreCandidate(ballot) => ballot.hurried_tries.saturating_sub(1),
+            _ => 0,
         };
+        let hurried = hurried_tries > 0;
         self.lose_leader(if hurried { LostLeader::Suspected } else { LostLeader::Silence });
         let for_term = self.term.next();
         if for_term == self.term {
             // The terms are used up, which only a dishonest peer can have done. There is nothing to stand in.
             return self.restart_timer();
         }
-        self.role = Role::PreCandidate(Ballot { granted: [self.config.id].into(), hurried });
+        if !matches!(self.role, Role::PreCandidate(_)) {
+            self.event(Event::BecamePreCandidate { for_term });
+        }
+        self.role = Role::PreCandidate(Ballot { granted: [self.config.id].into(), hurried_tries });
         self.restart_timer();
         if hurried {
             self.hurry_timer();
         }
-        self.event(Event::BecamePreCandidate { for_term });
         let last = self.log.last();
         self.send_to_peers(|| Message::PreVoteRequest { for_term, last });
         self.count_pre_vote(self.config.id);
@@ -139,7 +146,7 @@ impl Raft {
 
     fn become_candidate(&mut self) {
         self.disk.void_promises();
-        let hurried = matches!(&self.role, Role::PreCandidate(ballot) if ballot.hurried);
+        let hurried = matches!(&self.role, Role::PreCandidate(ballot) if ballot.hurried_tries > 0);
         self.term = self.term.next();
         self.vote = Some(self.config.id);
         self.role = Role::Candidate(Ballot::default());

@@ -100,7 +100,7 @@ pub enum RoleName {
 /// Something worth a line in a log or a count in a test. Events do not drive anything.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// Asks for pre-votes for `for_term`.
+    /// Has begun to ask for pre-votes for `for_term`, and goes on until there is a leader or enough of them.
     BecamePreCandidate {
         /// The term that it would stand in.
         for_term: Term,

@@ -140,11 +140,17 @@ impl Log {
         self.entries.truncate(self.offset(from).unwrap_or(0));
     }
 
-    /// Takes note of a durable snapshot, and forgets entries that it covers but for the last `retained` ones.
-    pub(super) fn compact(&mut self, meta: SnapshotMeta, retained: u64) {
-        let cut = Index(meta.last.index.0.saturating_sub(retained));
+    /// Takes note of a durable snapshot, and forgets entries that it covers, but for the last ones: no more than
+    /// `retained_entries` of them, and no more than `retained_bytes`.
+    pub(super) fn compact(&mut self, meta: SnapshotMeta, retained_entries: u64, retained_bytes: usize) {
+        let covered = meta.last.index;
+        let cut = Index(covered.0.saturating_sub(retained_entries));
+        let mut bytes = self.slice_bytes(self.first_index(), Some(covered));
         self.snapshot = Some(meta);
-        while self.entries.front().is_some_and(|entry| entry.index <= cut) {
+        while let Some(first) = self.entries.front()
+            && (first.index <= cut || (first.index <= covered && bytes > retained_bytes))
+        {
+            bytes = bytes.saturating_sub(first.size_bytes());
             self.base = self.entries.pop_front().map(|entry| entry.position());
         }
     }
@@ -196,7 +202,7 @@ mod tests {
     #[test]
     fn compaction_keeps_the_term_of_the_last_entry_it_forgets() {
         let mut log = log(&[1, 1, 2, 3]);
-        log.compact(meta(3, 2), 1);
+        log.compact(meta(3, 2), 1, usize::MAX);
         assert_eq!(log.base(), Some(position(2, 1)));
         assert_eq!(log.term_of(Index(1)), None);
         assert_eq!(log.term_of(Index(2)), Some(Term(1)));
@@ -204,6 +210,15 @@ mod tests {
         assert_eq!(log.before(Index(1)), None, "the beginning is forgotten");
         assert_eq!(log.before(Index(3)), Some(Some(position(2, 1))));
         assert_eq!(log.before(Index(2)), None);
+    }
+
+    #[test]
+    fn compaction_keeps_no_more_bytes_than_it_may_and_nothing_that_the_snapshot_lacks() {
+        let mut log = log(&[1, 1, 1, 1]);
+        log.compact(meta(3, 1), 9, Entry::OVERHEAD_BYTES * 2);
+        assert_eq!(log.first_index(), Index(2));
+        log.compact(meta(3, 1), 9, 0);
+        assert_eq!(log.first_index(), Index(4));
     }
 
     #[test]
@@ -218,7 +233,7 @@ mod tests {
     #[test]
     fn a_hint_below_what_is_forgotten_is_none() {
         let mut log = log(&[1, 1, 1, 1]);
-        log.compact(meta(3, 1), 0);
+        log.compact(meta(3, 1), 0, usize::MAX);
         assert_eq!(log.last_below(Index(4), Term(1)), Some(position(3, 1)));
         assert_eq!(log.last_below(Index(3), Term(1)), None);
     }

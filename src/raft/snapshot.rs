@@ -13,7 +13,7 @@ impl Raft {
         if Some(meta.last.index) > self.applied || !self.log.holds(meta.last) || !is_newer {
             return;
         }
-        self.log.compact(meta, self.config.retained_entries);
+        self.log.compact(meta, self.config.retained_entries, self.config.retained_bytes);
         self.event(Event::CompactedLog { first: self.log.first_index() });
     }
 

@@ -19,6 +19,9 @@ use super::snapshot_thread::TakeSnapshot;
 const TURN_ENTRIES: usize = 64;
 const TURN_BYTES: usize = 256 << 10;
 
+/// After how many bytes of entries a snapshot is due, however few entries they are: until then the core keeps them in memory.
+const SNAPSHOT_BYTES: usize = 128 << 20;
+
 /// What changes the store.
 pub(super) enum ApplyJob {
     /// Committed entries.
@@ -38,6 +41,8 @@ pub(super) struct ApplyThread {
     /// The last entry of the newest snapshot that was begun, taken or installed.
     pub last_snapshot: Option<Index>,
     pub snapshot_count: u64,
+    /// Bytes of the entries that were applied since then.
+    pub bytes_since_snapshot: usize,
     /// Its only copy goes with a snapshot that is being taken: while that is out, no other one is begun.
     pub token: Arc<()>,
 }
@@ -64,6 +69,8 @@ impl ApplyThread {
 
     /// Applies entries, turn by turn. Gives the last one's position.
     fn apply(&mut self, entries: &[Entry]) -> Result<Option<Position>, StopReason> {
+        let bytes: usize = entries.iter().map(Entry::size_bytes).sum();
+        self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(bytes);
         let mut rest = entries;
         while !rest.is_empty() {
             let (turn, later) = rest.split_at(turn_length(rest));
@@ -121,6 +128,7 @@ impl ApplyThread {
         write(&self.shared.store).replace_with(restored).map_err(|error| fail(&error))?;
         self.membership = snapshot.meta.membership;
         self.last_snapshot = Some(last.index);
+        self.bytes_since_snapshot = 0;
         info!(index = last.index.0, term = last.term.0, "installed the leader's snapshot");
         self.shared.reads.applied(last.index).into_iter().for_each(|answer| answer.give());
         self.shared.pending.state_was_replaced();
@@ -128,10 +136,11 @@ impl ApplyThread {
         Ok(last)
     }
 
-    /// Has a snapshot taken if enough entries were applied since the last one, and none is being taken.
+    /// Has a snapshot taken if enough entries, or bytes of them, were applied since the last one, and none is being taken.
     fn take_snapshot_if_due(&mut self, last: Position) {
         let since = last.index.0.saturating_sub(self.last_snapshot.map_or(0, |index| index.0));
-        if since < self.snapshot_count || Arc::strong_count(&self.token) > 1 {
+        let is_due = since >= self.snapshot_count || self.bytes_since_snapshot >= SNAPSHOT_BYTES;
+        if !is_due || Arc::strong_count(&self.token) > 1 {
             return;
         }
         let meta = SnapshotMeta { last, membership: self.membership.clone() };
@@ -139,6 +148,7 @@ impl ApplyThread {
         let job = TakeSnapshot { meta, cut, _token: self.token.clone() };
         if self.snapshots.try_send(job).is_ok() {
             self.last_snapshot = Some(last.index);
+            self.bytes_since_snapshot = 0;
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::raft::{NodeId, RestoreError};
+use crate::raft::RestoreError;
 use crate::transport::TransportError;
 use crate::wal::WalError;
 
@@ -14,15 +14,6 @@ pub enum StartError {
     Config(String),
     /// The data directory cannot be used: held by another process, not writable, damaged.
     Disk(WalError),
-    /// The data directory belongs to another member.
-    ForeignDirectory {
-        /// The directory.
-        dir: PathBuf,
-        /// Whose it is.
-        recorded: NodeId,
-        /// Who wanted to start on it.
-        configured: NodeId,
-    },
     /// The data directory is readable, and what it says makes no sense.
     Contradiction {
         /// The directory.
@@ -41,12 +32,6 @@ impl fmt::Display for StartError {
         match self {
             StartError::Config(sentence) => f.write_str(sentence),
             StartError::Disk(error) => error.fmt(f),
-            StartError::ForeignDirectory { dir, recorded, configured } => write!(
-                f,
-                "the data directory {} belongs to member {recorded}, and this is member {configured}: \
-                 start with the settings of its first start, or with another data directory",
-                dir.display()
-            ),
             StartError::Contradiction { dir, what } => write!(
                 f,
                 "the data directory {} contradicts itself: {what}. Move it away and let this member rejoin with an empty \
@@ -65,9 +50,7 @@ impl std::error::Error for StartError {
             StartError::Disk(error) => Some(error),
             StartError::Transport(error) => Some(error),
             StartError::Thread(error) => Some(error),
-            StartError::Config(_)
-            | StartError::ForeignDirectory { .. }
-            | StartError::Contradiction { .. } => None,
+            StartError::Config(_) | StartError::Contradiction { .. } => None,
         }
     }
 }

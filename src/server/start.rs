@@ -55,7 +55,7 @@ impl Server {
     pub fn start(mut config: ServerConfig) -> Result<Server, StartError> {
         config.check()?;
         let times = config.times();
-        let Opened { wal, snapshots, mut recovered } = open(&config)?;
+        let Opened { wal, snapshots, mut recovered } = open(&mut config)?;
         let bootstrap = bootstrap_of(&config, &recovered)?;
         let (store, raft) = restore(&config, &times, &bootstrap, &snapshots, &mut recovered)?;
 
@@ -70,7 +70,7 @@ impl Server {
         let snapshot_count = config.snapshot_count;
         let transport = TransportConfig {
             node_id: config.member.id,
-            cluster_id: recovered.identity.cluster_id,
+            cluster_id: config.cluster_id,
             listeners: std::mem::take(&mut config.peer_listeners),
             peers: bootstrap.peers_of(config.member.id)?,
             options: TransportOptions::default(),
@@ -99,6 +99,7 @@ impl Server {
             membership,
             last_snapshot,
             snapshot_count,
+            bytes_since_snapshot: 0,
             token: Arc::default(),
         })?;
         let inboxes = Inboxes { closed: server.signals.closed.clone(), done: done_inbox, peers, bell: rings };
@@ -211,12 +212,12 @@ impl Drop for Server {
     }
 }
 
-/// Opens the data directory, and says what it held.
-fn open(config: &ServerConfig) -> Result<Opened<RealDisk>, StartError> {
+/// Opens the data directory. Who this member is, and of which cluster, the directory decides from its first start on: what the
+/// settings say of that is compared, and then left aside.
+fn open(config: &mut ServerConfig) -> Result<Opened<RealDisk>, StartError> {
     let dir = &config.data_dir;
     info!("name = {}", config.member.name);
     info!("data dir = {}", dir.display());
-    info!("member id = {}, cluster id = {:x}", config.member.id, config.cluster_id);
     info!("heartbeat = {}ms", config.heartbeat_interval_ms);
     info!("election = {}ms", config.election_timeout_ms);
     info!("snapshot count = {}", config.snapshot_count);
@@ -226,19 +227,16 @@ fn open(config: &ServerConfig) -> Result<Opened<RealDisk>, StartError> {
     let options = wal::Options { segment_bytes: config.segment_bytes, ..wal::Options::default() };
     let opened = wal::open(RealDisk, dir, &identity, options)?;
 
-    let recovered = &opened.recovered;
-    if recovered.identity.node_id != config.member.id {
-        return Err(StartError::ForeignDirectory {
-            dir: dir.clone(),
-            recorded: recovered.identity.node_id,
-            configured: config.member.id,
-        });
-    }
-    if recovered.identity != identity {
+    let recorded = &opened.recovered.identity;
+    info!("member id = {}, cluster id = {:x}", recorded.node_id, recorded.cluster_id);
+    if *recorded != identity {
         warn!(
-            "the data directory remembers another cluster id or other initial members than the settings name; what it remembers counts"
+            "the settings name another member id, cluster id or list of members than the data directory remembers from its \
+             first start; what it remembers counts"
         );
     }
+    config.member.id = recorded.node_id;
+    config.cluster_id = recorded.cluster_id;
     Ok(opened)
 }
 
@@ -332,7 +330,7 @@ fn shared_of(
     let applied = store.applied_index();
     Shared {
         member: config.member.id,
-        cluster_id: recovered.identity.cluster_id,
+        cluster_id: config.cluster_id,
         life: recovered.life,
         bootstrap,
         max_request_bytes: config.max_request_bytes,

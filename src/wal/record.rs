@@ -27,7 +27,7 @@ use super::{Identity, WalError};
 pub(super) const HEADER_BYTES: usize = 36;
 
 /// How long a body may be. The decoder takes twice as much at most, and it counts some bytes twice.
-const BODY_LIMIT_BYTES: usize = codec::DECODE_LIMIT_BYTES / 2;
+const BODY_LIMIT_BYTES: usize = codec::MAX_VALUE_BYTES / 2;
 
 // ANCHOR: header
 /// The header of a record.
