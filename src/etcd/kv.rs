@@ -41,6 +41,7 @@ impl Kv for Service {
         }))
     }
 
+    // ANCHOR: put
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
         let caller = self.admit(request.metadata().as_ref())?;
         let request = request.into_inner();
@@ -60,6 +61,7 @@ impl Kv for Service {
             other => Err(wrong_reply("Put", &other)),
         }
     }
+    // ANCHOR_END: put
 
     async fn delete_range(
         &self,

@@ -89,6 +89,7 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    // ANCHOR: answer
     /// Turns a call that answers through a [`Responder`] into a future.
     fn answer<T: Send + 'static, S: FnOnce(Responder<T>)>(
         &self,
@@ -108,6 +109,7 @@ impl Caller {
             }
         }
     }
+    // ANCHOR_END: answer
 }
 
 /// Waits until the door shuts.

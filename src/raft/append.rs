@@ -35,6 +35,7 @@ impl Append {
 }
 
 impl Raft {
+    // ANCHOR: append
     pub(super) fn on_append(&mut self, from: NodeId, append: Append) {
         if !self.follow(from) {
             return self.impossible(from, "it leads a term that has another leader");
@@ -62,6 +63,7 @@ impl Raft {
         let outcome = AppendOutcome::Stored { matched: verified.max(self.commit) };
         self.promise_message(from, Message::AppendResponse { outcome, round });
     }
+    // ANCHOR_END: append
 
     fn contradicts_committed(&self, append: &Append) -> bool {
         let entries = append.entries.iter().map(Entry::position);
@@ -81,6 +83,7 @@ impl Raft {
         }
     }
 
+    // ANCHOR: store
     /// Stores what is new. The log is truncated only at an entry that really conflicts: an old append that arrives late
     /// must not throw away what has come since.
     fn store_entries(&mut self, entries: Vec<Entry>) {
@@ -96,6 +99,7 @@ impl Raft {
             self.log.push(entry);
         }
     }
+    // ANCHOR_END: store
 
     pub(super) fn on_heartbeat(&mut self, from: NodeId, commit: Option<Index>, round: Round) {
         if !self.follow(from) {

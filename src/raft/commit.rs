@@ -5,6 +5,7 @@ use super::types::{Entry, Index};
 use super::{Raft, Role};
 
 impl Raft {
+    // ANCHOR: rule
     /// The leader's rule: an index is committed when a majority holds it durably *and* its entry is of the leader's own
     /// term. Entries of older terms are committed only along with one of its own: counting their copies proves nothing
     /// (Raft §5.4.2, Figure 8). The leader's own copy counts once its disk has confirmed it, and not before.
@@ -22,6 +23,7 @@ impl Raft {
             self.commit_to(replicated);
         }
     }
+    // ANCHOR_END: rule
 
     /// Whether an entry of the current term is committed: only then does a leader know all that is (Raft §8).
     pub(super) fn has_committed_in_term(&self) -> bool {

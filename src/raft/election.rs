@@ -45,12 +45,14 @@ pub(super) struct Ballot {
     pub(super) hurried_tries: u32,
 }
 
+// ANCHOR: up-to-date
 /// Whether a log that ends in `theirs` is at least as up to date as one that ends in `ours` (Raft §5.4.1): the later term
 /// wins, and only between equal terms does the length count.
 fn is_up_to_date(theirs: Option<Position>, ours: Option<Position>) -> bool {
     let rank = |last: Option<Position>| last.map(|last| (last.term, last.index));
     rank(theirs) >= rank(ours)
 }
+// ANCHOR_END: up-to-date
 
 impl Raft {
     /// Draws a new election timeout, between one and two times the setting, and starts to wait anew.
@@ -72,6 +74,7 @@ impl Raft {
         }
     }
 
+    // ANCHOR: suspect
     pub(super) fn on_suspect(&mut self, peer: NodeId) {
         let Role::Follower(following) = &mut self.role else { return };
         if following.leader != Some(peer) || following.suspected {
@@ -82,6 +85,7 @@ impl Raft {
         let soon = self.timer.elapsed_ticks.saturating_add(wait);
         self.timer.timeout_ticks = self.timer.timeout_ticks.min(soon);
     }
+    // ANCHOR_END: suspect
 
     /// Whether a leader has been heard from so lately that nobody else shall be considered (thesis §4.2.3). A leader
     /// counts itself: check-quorum makes it give up when it should.
@@ -162,6 +166,7 @@ impl Raft {
         self.promise_own_vote();
     }
 
+    // ANCHOR: vote
     pub(super) fn on_vote_request(&mut self, from: NodeId, last: Option<Position>) {
         let free = match self.vote {
             Some(voted_for) => voted_for == from,
@@ -178,6 +183,7 @@ impl Raft {
             self.send(from, Message::VoteResponse { granted: false });
         }
     }
+    // ANCHOR_END: vote
 
     pub(super) fn count_vote(&mut self, from: NodeId) {
         let Role::Candidate(ballot) = &mut self.role else { return };

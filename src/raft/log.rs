@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::types::{Entry, Index, Position, SnapshotMeta, Term};
 
+// ANCHOR: log
 /// A member's log.
 ///
 /// Invariants: the entries' indexes follow `base` without gaps; their terms never decrease; `snapshot`, where there is
@@ -17,6 +18,7 @@ pub(super) struct Log {
     /// The newest durable snapshot: what a peer gets whose entries are forgotten.
     snapshot: Option<SnapshotMeta>,
 }
+// ANCHOR_END: log
 
 impl Log {
     /// The log as a disk remembers it, or what is wrong with it.
@@ -116,6 +118,7 @@ impl Log {
         self.entries.range(start..)
     }
 
+    // ANCHOR: hint
     /// The largest position below `below` whose term is not above `term`: where a leader and a follower whose logs
     /// differ might agree. It skips a term at a time (Raft §5.3, the end).
     pub(super) fn last_below(&self, below: Index, term: Term) -> Option<Position> {
@@ -125,6 +128,7 @@ impl Log {
             None => self.base.filter(|base| base.index < below && base.term <= term),
         }
     }
+    // ANCHOR_END: hint
 
     pub(super) fn push(&mut self, entry: Entry) {
         debug_assert_eq!(entry.index, Index::after(self.last_index()), "a log has no gaps");

@@ -242,6 +242,7 @@ impl Raft {
         }
     }
 
+    // ANCHOR: drain
     /// Gives all that the inputs since the last drain have led to, in the order in which it shall be carried out.
     ///
     /// All that was proposed since then leaves as one write, and as one append to each peer.
@@ -255,6 +256,7 @@ impl Raft {
         self.apply_committed();
         std::mem::take(&mut self.outputs)
     }
+    // ANCHOR_END: drain
 
     /// A view of the state.
     pub fn status(&self) -> Status {
@@ -291,6 +293,7 @@ impl Raft {
         }
     }
 
+    // ANCHOR: terms
     /// The rule about terms (Raft §5.1), once, ahead of every role: a higher term is adopted before anything else is
     /// looked at, and what a lower term says is answered with ours, so that its sender learns of it.
     fn receive(&mut self, envelope: Envelope) {
@@ -312,6 +315,7 @@ impl Raft {
         }
         self.dispatch(from, message);
     }
+    // ANCHOR_END: terms
 
     fn dispatch(&mut self, from: NodeId, message: Message) {
         match message {

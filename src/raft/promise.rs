@@ -140,6 +140,7 @@ impl Raft {
         self.disk.issue(Some(last))
     }
 
+    // ANCHOR: ticket
     /// The ticket on which a promise made now must wait: that of the write which will carry what is not handed over yet, or
     /// of the last one under way. `None`: all of it is durable.
     fn ticket(&self) -> Option<WriteId> {
@@ -148,6 +149,7 @@ impl Raft {
         }
         self.disk.under_way.back().map(|write| write.id)
     }
+    // ANCHOR_END: ticket
 
     fn promise(&mut self, promise: Promise) {
         match self.ticket() {
@@ -174,6 +176,7 @@ impl Raft {
         self.promise(Promise::OwnVote);
     }
 
+    // ANCHOR: persisted
     /// Everything up to `id` is durable.
     pub(super) fn on_persisted(&mut self, id: WriteId) {
         while let Some(write) = self.disk.under_way.front()
@@ -191,4 +194,5 @@ impl Raft {
         }
         self.advance_commit();
     }
+    // ANCHOR_END: persisted
 }

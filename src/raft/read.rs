@@ -104,6 +104,7 @@ impl Raft {
         self.confirm_reads();
     }
 
+    // ANCHOR: confirm
     /// Answers the reads whose round a majority has acknowledged. The leader acknowledges its own at once.
     pub(super) fn confirm_reads(&mut self) {
         let Role::Leader(leading) = &self.role else { return };
@@ -126,6 +127,7 @@ impl Raft {
             }
         }
     }
+    // ANCHOR_END: confirm
 
     fn answer_read(&mut self, reader: Reader, index: Option<Index>) {
         match reader {

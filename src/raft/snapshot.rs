@@ -17,6 +17,7 @@ impl Raft {
         self.event(Event::CompactedLog { first: self.log.first_index() });
     }
 
+    // ANCHOR: install
     pub(super) fn on_install_snapshot(&mut self, from: NodeId, snapshot: Snapshot) {
         if !self.follow(from) {
             return self.impossible(from, "it leads a term that has another leader");
@@ -36,6 +37,7 @@ impl Raft {
             self.promise_message(from, Message::InstallSnapshotResponse { matched });
         }
     }
+    // ANCHOR_END: install
 
     /// Lets the snapshot take the place of the log, of the state and of the membership.
     fn install(&mut self, from: NodeId, snapshot: Snapshot) {

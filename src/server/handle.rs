@@ -55,6 +55,7 @@ impl Handle {
         Handle { shared }
     }
 
+    // ANCHOR: submit
     /// Replicates `operation`, and answers when *this* member has applied it.
     ///
     /// Whatever happens to leaders meanwhile, the member proposes it again under the same id until `deadline`, and the
@@ -81,6 +82,7 @@ impl Handle {
             Err((respond, error)) => respond(Err(error)),
         }
     }
+    // ANCHOR_END: submit
 
     /// Answers `Ok` when this member's store holds everything that was acknowledged anywhere in the cluster before the
     /// call: a [`Handle::range`] after that is linearizable (thesis §6.4).

@@ -93,6 +93,7 @@ impl RaftThread {
         }
     }
 
+    // ANCHOR: round
     /// Runs until the member shall stop.
     pub fn run(mut self) {
         self.hurry_if_alone();
@@ -105,6 +106,7 @@ impl RaftThread {
             self.carry_out();
         }
     }
+    // ANCHOR_END: round
 
     /// A member that is its whole cluster has no leader to hear from. It need not wait for one's silence.
     fn hurry_if_alone(&mut self) {

@@ -47,6 +47,7 @@ struct Batch {
 }
 
 impl<D: Disk> WalThread<D> {
+    // ANCHOR: group-commit
     /// Runs until nobody can send a job any more; everything that was sent is then durable.
     ///
     /// # Errors
@@ -68,6 +69,7 @@ impl<D: Disk> WalThread<D> {
         }
         Ok(())
     }
+    // ANCHOR_END: group-commit
 
     fn write(&mut self, job: WalJob, batch: &mut Batch) -> Result<(), WalError> {
         match job {

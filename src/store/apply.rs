@@ -10,6 +10,7 @@ use super::state::Store;
 use crate::raft::Index;
 
 impl Store {
+    // ANCHOR: apply
     /// Applies the command of the log's next entry, and tells watchers.
     ///
     /// A command that cannot be decoded, or for which nobody waits, is passed over, on every member alike.
@@ -38,6 +39,7 @@ impl Store {
             Verdict::Skip(reason) => Applied { id, result: None, skipped: Some(reason) },
         })
     }
+    // ANCHOR_END: apply
 
     /// Passes the log's next entry, which holds no command.
     ///

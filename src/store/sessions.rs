@@ -53,6 +53,7 @@ pub(super) enum Verdict {
 }
 
 impl Sessions {
+    // ANCHOR: admit
     /// Judges a request, and forgets what its member no longer waits for.
     pub(super) fn admit(&mut self, id: RequestId, done_below: u64) -> Verdict {
         let fresh = || Session { life: id.life, done_below, executed: BTreeMap::new() };
@@ -73,6 +74,7 @@ impl Sessions {
         }
         session.executed.get(&id.sequence).cloned().map_or(Verdict::Execute, Verdict::Repeated)
     }
+    // ANCHOR_END: admit
 
     /// Notes what became of a request that [`Sessions::admit`] let through.
     pub(super) fn remember(&mut self, id: RequestId, outcome: Outcome) {

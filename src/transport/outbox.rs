@@ -46,6 +46,7 @@ impl Outbox {
         Outbox { max_messages, max_bytes, state: Mutex::default(), wake: Condvar::new() }
     }
 
+    // ANCHOR: push
     /// Takes a message to be sent, or drops it where there is no room: `false`.
     pub(super) fn push(&self, envelope: Envelope) -> bool {
         let size_bytes = size_bytes(&envelope);
@@ -62,6 +63,7 @@ impl Outbox {
         }
         true
     }
+    // ANCHOR_END: push
 
     /// Tells the sender that something has happened to the peer.
     pub(super) fn look(&self) {

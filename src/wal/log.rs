@@ -239,6 +239,7 @@ impl<D: Disk> Wal<D> {
         Ok(())
     }
 
+    // ANCHOR: sync
     fn sync_segment(&mut self) -> Result<(), WalError> {
         if self.tail.synced == self.tail.chain.position {
             return Ok(());
@@ -254,6 +255,7 @@ impl<D: Disk> Wal<D> {
         }
         Ok(())
     }
+    // ANCHOR_END: sync
 
     /// Begins a segment with room for a record of `room_bytes`.
     fn begin_segment(&mut self, room_bytes: u64) -> Result<(), WalError> {

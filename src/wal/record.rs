@@ -29,6 +29,7 @@ pub(super) const HEADER_BYTES: usize = 36;
 /// How long a body may be. The decoder takes twice as much at most, and it counts some bytes twice.
 const BODY_LIMIT_BYTES: usize = codec::MAX_VALUE_BYTES / 2;
 
+// ANCHOR: header
 /// The header of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
@@ -47,6 +48,7 @@ pub(super) struct Header {
     /// The checksum of the body.
     pub body_checksum: u32,
 }
+// ANCHOR_END: header
 
 impl Header {
     /// Reads a header that vouches for itself; `None` if these bytes are none.
