@@ -141,7 +141,7 @@ mutants! {
         31 TornTailAccepted "torn-tail-accepted"
             "A record that was torn by a crash is read as if it were whole."
         31 GoodEntriesCutWithTornTail "good-entries-cut-with-torn-tail"
-            "The last good record is cut off together with the torn one behind it."
+            "The last good entry is dropped together with the torn record behind it."
     }
     "Forgetting safely" {
         32 SnapshotAndLogApart "snapshot-and-log-apart"
