@@ -220,7 +220,7 @@ mod live {
     use std::cell::Cell;
     use std::marker::PhantomData;
 
-    use super::Mutant;
+    use crate::mutants::Mutant;
 
     thread_local! {
         static ACTIVE: Cell<Option<Mutant>> = const { Cell::new(None) };
