@@ -76,8 +76,9 @@ impl Watching {
         loop {
             let lost = self.follow(&connection).await?;
             let (endpoint, reason) = (&connection.endpoint, root_cause(&lost));
-            eprintln!(
+            say(format_args!(
                 "the watch lost {endpoint} ({reason}); it goes on where it was as soon as a member answers"
+            )); it goes on where it was as soon as a member answers"
             );
             client.avoid(endpoint);
             connection = loop {
