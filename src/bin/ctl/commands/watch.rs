@@ -78,8 +78,7 @@ impl Watching {
             let (endpoint, reason) = (&connection.endpoint, root_cause(&lost));
             say(format_args!(
                 "the watch lost {endpoint} ({reason}); it goes on where it was as soon as a member answers"
-            )); it goes on where it was as soon as a member answers"
-            );
+            ));
             client.avoid(endpoint);
             connection = loop {
                 tokio::time::sleep(RESUME_PAUSE).await;
