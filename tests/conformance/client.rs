@@ -25,9 +25,15 @@ impl Connection {
     }
 
     /// Sends a request and reads its answer.
-    pub fn send(mut self, method: &str, path: &str, body: &str) -> Reply {
+    pub fn send(self, method: &str, path: &str, body: &str) -> Reply {
+        self.send_with(("Accept", "*/*"), method, path, body)
+    }
+
+    /// Sends a request with a header more.
+    pub fn send_with(mut self, header: (&str, &str), method: &str, path: &str, body: &str) -> Reply {
+        let (name, value) = header;
         self.write(&format!(
-            "{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nHost: test\r\n{name}: {value}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         ));
         let mut reply = self.read_head();

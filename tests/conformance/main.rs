@@ -8,16 +8,15 @@
 
 #![cfg(feature = "etcd")]
 
+mod abuse;
 mod client;
+mod grpc;
+mod member;
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
 
 use client::{Connection, Reply};
-use raftwright::etcd::{Door, DoorOptions};
-use raftwright::raft::NodeId;
-use raftwright::server::{MemberInfo, Server, ServerConfig};
+use member::Member;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -68,37 +67,7 @@ fn a_fresh_member_answers_what_etcd_answers() {
     assert!(differences.is_empty(), "{} of {count} differ:\n{}", differences.len(), differences.join("\n"));
 }
 
-struct Member {
-    // In this order: the door shuts before the member stops.
-    door: Option<Door>,
-    server: Option<Server>,
-    address: SocketAddr,
-    _dir: tempfile::TempDir,
-}
-
 impl Member {
-    fn start() -> Member {
-        let dir = tempfile::tempdir().unwrap();
-        let info = MemberInfo {
-            id: NodeId(3_319_814_642_761_637_952),
-            name: "default".to_string(),
-            // Those of the recording. Nobody dials them.
-            peer_urls: vec!["http://127.0.0.1:23800".to_string()],
-            client_urls: vec!["http://127.0.0.1:23790".to_string()],
-        };
-        let peers = TcpListener::bind("127.0.0.1:0").unwrap();
-        let data_dir = dir.path().join("data");
-        let server =
-            Server::start(ServerConfig::new(info.clone(), 7, vec![info], data_dir, vec![peers])).unwrap();
-        server.handle().wait_for_barrier(Duration::from_secs(30)).unwrap();
-        let options =
-            DoorOptions { watch_progress_interval: Duration::from_millis(50), ..DoorOptions::default() };
-        let clients = TcpListener::bind("127.0.0.1:0").unwrap();
-        let door = Door::start(vec![clients], server.handle(), options).unwrap();
-        let address = door.addresses()[0];
-        Member { door: Some(door), server: Some(server), address, _dir: dir }
-    }
-
     fn replay(&self, case: &Case) -> Result<(), String> {
         for action in &case.before {
             self.act(action);
@@ -148,17 +117,6 @@ impl Member {
     fn act(&self, action: &Action) {
         let reply = Connection::open(self.address).send("POST", &action.path, &action.request.to_string());
         assert_eq!(reply.status, 200, "{}", reply.text);
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        if let Some(door) = self.door.take() {
-            door.shutdown();
-        }
-        if let Some(server) = self.server.take() {
-            server.shutdown();
-        }
     }
 }
 

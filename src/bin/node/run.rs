@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::TcpListener;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select};
 use raftwright::etcd::{Door, DoorError, DoorOptions};
@@ -50,8 +51,11 @@ pub fn run(settings: &Settings, stop: &Receiver<StopRequest>) -> Result<(), RunE
     let status = server.handle().status();
     info!("member id = {}", status.member_id);
     info!("cluster id = {:x}", status.cluster_id);
-    let door =
-        Door::start(client_listeners, server.handle(), DoorOptions::default()).map_err(RunError::Door)?;
+    let options = DoorOptions {
+        leader_check_interval: Duration::from_millis(settings.election_timeout_ms),
+        ..DoorOptions::default()
+    };
+    let door = Door::start(client_listeners, server.handle(), options).map_err(RunError::Door)?;
 
     let outcome = wait(stop, &server.stopped());
     door.shutdown();
