@@ -8,7 +8,7 @@ mod ports;
 mod until;
 mod writers;
 
-pub use client::{Client, Event, Failure, KeyValue, Watch};
+pub use client::{Client, Event, Failure, KeyValue, Watch, encode};
 pub use cluster::Cluster;
 pub use ledger::{Ledger, Put};
 pub use node::{Node, Outcome, run_node};
