@@ -6,11 +6,11 @@ use crate::leader_kills::same_history_everywhere;
 use crate::support::{Client, Cluster, Failure, Ledger, Put, Route, Writers};
 
 /// Short, so that the members' own patience of five seconds and two elections ends soon.
-const QUICK: [&str; 4] = ["--heartbeat-interval", "20", "--election-timeout", "200"];
+const VERY_QUICK: [&str; 4] = ["--heartbeat-interval", "20", "--election-timeout", "200"];
 
 #[test]
 fn four_and_three_of_five_go_on_and_two_refuse_until_a_third_returns() {
-    let mut cluster = Cluster::start(5, &QUICK);
+    let mut cluster = Cluster::start(5, &VERY_QUICK);
     let first_leader = cluster.until_all_follow_one_leader();
     let mut living = cluster.others(first_leader);
     let route = Route::through(living.iter().map(|number| cluster.client_port(*number)));
@@ -53,9 +53,9 @@ fn two_of_five_refuse(cluster: &Cluster, living: &[usize], ledger: &mut Ledger) 
         let mut hurried = cluster.client(*number).with_timeout_ms(500);
         for attempt in 0..2 {
             let value = format!("hurried {number} {attempt}");
-            refused(put(&mut hurried, &value, ledger), 504, "context deadline exceeded");
+            timed_out(put(&mut hurried, &value, ledger));
         }
-        refused(hurried.get("key").map(|_| 0), 504, "context deadline exceeded");
+        timed_out(hurried.get("key").map(|_| 0));
     }
     std::thread::scope(|scope| {
         let patient = living.iter().map(|number| {
@@ -64,7 +64,7 @@ fn two_of_five_refuse(cluster: &Cluster, living: &[usize], ledger: &mut Ledger) 
                 let mut ledger = Ledger::default();
                 let value = format!("patient {number}");
                 let outcome = put(&mut client, &value, &mut ledger);
-                refused(outcome, 503, "etcdserver: request timed out");
+                timed_out(outcome);
                 ledger
             })
         });
@@ -87,12 +87,14 @@ fn put(client: &mut Client, value: &str, ledger: &mut Ledger) -> Result<u64, Fai
     outcome
 }
 
-fn refused(outcome: Result<u64, Failure>, expected: u16, sentence: &str) {
+/// A client hears of the timeout in etcd's words: of its own, or of the member's, which may name a reason.
+fn timed_out(outcome: Result<u64, Failure>) {
     match outcome {
-        Err(Failure::Refused { status, text }) if status == expected => {
-            assert!(text.contains(sentence), "{text}")
+        Err(Failure::Refused { status: 503, text }) => {
+            assert!(text.starts_with("etcdserver: request timed out"), "{text}");
         }
-        Err(failure) => panic!("it should be {expected}, {sentence}: {failure}"),
+        Err(Failure::Refused { status: 504, text }) => assert_eq!(text, "context deadline exceeded"),
+        Err(failure) => panic!("a timeout should be said to be one: {failure}"),
         Ok(_) => panic!("two of five are no majority"),
     }
 }

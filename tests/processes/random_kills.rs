@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::leader_kills::same_history_everywhere;
-use crate::support::{Client, Cluster, Event, KeyValue, Ledger, Route, Writers};
+use crate::support::{Client, Cluster, Event, KeyValue, Ledger, QUICK, Route, Writers};
 
 const WRITERS: usize = 4;
 const READERS: usize = 3;
@@ -35,7 +35,7 @@ fn under_random_kills_no_write_is_lost_and_no_read_goes_back_in_time() {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let mut below = |bound: u64| dice.next_u64() % bound;
     // Snapshots often, so that a kill can meet one.
-    let flags = ["--heartbeat-interval", "50", "--election-timeout", "500", "--snapshot-count", "100"];
+    let flags = [&QUICK[..], &["--snapshot-count", "100"]].concat();
     let mut cluster = Cluster::start(3, &flags);
     let ports: Vec<u16> = (0..3).map(|number| cluster.client_port(number)).collect();
     let writers = Writers::start(WRITERS, KEYS, &Route::through(ports.clone()));

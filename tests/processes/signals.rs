@@ -3,9 +3,7 @@
 use serde_json::json;
 
 use crate::leader_kills::same_history_everywhere;
-use crate::support::{Client, Cluster, Route, Writers, encode, until};
-
-const QUICK: [&str; 4] = ["--heartbeat-interval", "50", "--election-timeout", "500"];
+use crate::support::{Client, Cluster, QUICK, Route, Writers, encode};
 
 #[test]
 fn sigterm_ends_a_member_in_good_order_and_the_next_start_has_everything() {

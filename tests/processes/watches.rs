@@ -2,9 +2,7 @@
 
 use std::thread;
 
-use crate::support::{Cluster, Event, Route, Watch, Writers};
-
-const QUICK: [&str; 4] = ["--heartbeat-interval", "50", "--election-timeout", "500"];
+use crate::support::{Cluster, Event, QUICK, Route, Watch, Writers};
 
 #[test]
 fn a_watch_on_a_follower_sees_every_event_once_while_leaders_are_killed() {

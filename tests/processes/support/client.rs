@@ -80,12 +80,6 @@ impl Client {
         Ok(number(&body, "/header/revision"))
     }
 
-    /// Deletes a key, and gives the revision.
-    pub fn delete(&mut self, key: &str) -> Result<u64, Failure> {
-        let body = self.call("/v3/kv/deleterange", &json!({"key": encode(key)}))?;
-        Ok(number(&body, "/header/revision"))
-    }
-
     /// Reads a key, linearizably. Gives the store's revision, and what is there.
     pub fn get(&mut self, key: &str) -> Result<(u64, Option<KeyValue>), Failure> {
         let (revision, kvs) = self.range(json!({"key": encode(key)}))?;

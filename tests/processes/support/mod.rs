@@ -9,7 +9,7 @@ mod until;
 mod writers;
 
 pub use client::{Client, Event, Failure, KeyValue, Watch, encode};
-pub use cluster::Cluster;
+pub use cluster::{Cluster, QUICK, member_flags, url};
 pub use ledger::{Ledger, Put};
 pub use node::{Node, Outcome, run_node};
 pub use ports::free_port;
