@@ -52,8 +52,8 @@ fn a_local_cluster_of_a_size_that_cannot_be_is_refused() {
     for size in ["0", "7"] {
         let outcome =
             run_node(&["cluster", "--size", size, "--base-dir", base.to_str().unwrap()], dir.path());
-        assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
-        assert!(outcome.stderr.contains("a local cluster has 1 to 6 members"), "{}", outcome.stderr);
+        assert_eq!(outcome.code, Some(1), "{}", outcome.output);
+        assert!(outcome.output.contains("a local cluster has 1 to 6 members"), "{}", outcome.output);
         assert!(!base.exists());
     }
 }

@@ -21,11 +21,11 @@ fn lone(dir: &Path, data_dir: &Path, peer_port: u16, client_port: u16, more: &[&
 
 #[track_caller]
 fn refused(outcome: &Outcome, code: i32, words: &[&str]) {
-    assert_eq!(outcome.code, Some(code), "{}", outcome.stderr);
+    assert_eq!(outcome.code, Some(code), "{}", outcome.output);
     for word in words {
-        assert!(outcome.stderr.contains(word), "{word:?} is not in:\n{}", outcome.stderr);
+        assert!(outcome.output.contains(word), "{word:?} is not in:\n{}", outcome.output);
     }
-    assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
+    assert!(!outcome.output.contains("panicked"), "{}", outcome.output);
 }
 
 /// All files below a directory with what is in them.
@@ -154,7 +154,7 @@ fn a_damaged_log_is_refused_and_left_as_it_was() {
 
     cluster.node_mut(0).start();
     let status = cluster.node_mut(0).wait();
-    let outcome = Outcome { code: status.code(), stderr: cluster.node(0).log() };
+    let outcome = Outcome { code: status.code(), output: cluster.node(0).log() };
     refused(
         &outcome,
         1,

@@ -19,7 +19,7 @@ const PORT_TAKEN: &str = "the port is in use";
 /// Flags for where etcd's own times would only make a test wait.
 pub const QUICK: [&str; 4] = ["--heartbeat-interval", "50", "--election-timeout", "500"];
 
-/// Members 0, 1, 2 … in one directory. If a test fails, the ends of their logs are shown.
+/// Members 0, 1, 2 … in one directory.
 pub struct Cluster {
     members: Vec<Member>,
     dir: TempDir,
@@ -180,14 +180,6 @@ impl Cluster {
             let applied = applied?;
             applied.iter().all(|index| Some(index) == applied.first()).then_some(())
         });
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.members.iter().for_each(|member| member.node.show_log());
-        }
     }
 }
 

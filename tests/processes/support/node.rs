@@ -9,7 +9,8 @@ use super::until::until;
 /// How much of a log is shown when a test fails.
 const SHOWN_LINES: usize = 60;
 
-/// A process of `node`, and where it says what it does. It dies with this value.
+/// A process of `node`, and where it says what it does. It dies with this value, and the end of its log is shown if
+/// that is because a test fails.
 pub struct Node {
     arguments: Vec<String>,
     log: PathBuf,
@@ -20,8 +21,8 @@ pub struct Node {
 pub struct Outcome {
     /// Its exit code, if no signal has ended it.
     pub code: Option<i32>,
-    /// All that it wrote to its standard error.
-    pub stderr: String,
+    /// All that it wrote.
+    pub output: String,
 }
 
 impl Node {
@@ -87,7 +88,7 @@ impl Node {
     }
 
     /// Prints the end of its log, for whoever has to find out why a test failed.
-    pub fn show_log(&self) {
+    fn show_log(&self) {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         eprintln!("---- {} (its last lines)", self.log.display());
@@ -98,6 +99,9 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
+        if std::thread::panicking() {
+            self.show_log();
+        }
     }
 }
 
@@ -107,7 +111,7 @@ pub fn run_node(arguments: &[&str], dir: &Path) -> Outcome {
     let arguments: Vec<String> = arguments.iter().map(|argument| argument.to_string()).collect();
     let mut process = Node { process: Some(spawn(&arguments, File::create(&log).unwrap())), arguments, log };
     let status = process.wait();
-    Outcome { code: status.code(), stderr: process.log() }
+    Outcome { code: status.code(), output: process.log() }
 }
 
 pub fn signal(pid: u32, name: &str) {
@@ -121,5 +125,6 @@ fn spawn(arguments: &[String], log: File) -> Child {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ETCD_")) {
         command.env_remove(name);
     }
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    let both = log.try_clone().unwrap();
+    command.args(arguments).stdin(Stdio::null()).stdout(both).stderr(log).spawn().unwrap()
 }
