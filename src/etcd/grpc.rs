@@ -59,11 +59,11 @@ async fn name_oversize(request: Request, next: Next) -> Response {
             let (found, limit) = numbers.strip_suffix(" bytes")?.split_once(" bytes, the limit is: ")?;
             Some(errors::message_too_large(found.parse().ok()?, limit.parse().ok()?))
         });
-    if let Some(status) = oversize {
-        if let Ok(message) = HeaderValue::from_str(status.message()) {
-            headers.insert("grpc-status", HeaderValue::from(i32::from(status.code())));
-            headers.insert("grpc-message", message);
-        }
+    if let Some(status) = oversize
+        && let Ok(message) = HeaderValue::from_str(status.message())
+    {
+        headers.insert("grpc-status", HeaderValue::from(i32::from(status.code())));
+        headers.insert("grpc-message", message);
     }
     response
 }

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -66,9 +66,10 @@ async fn health(service: &Service, query: &str) -> Response {
 }
 
 /// The answer to a path that is none of ours.
-pub(super) async fn unknown_path(headers: HeaderMap) -> Response {
+pub(super) async fn unknown_path(uri: Uri, headers: HeaderMap) -> Response {
     if is_grpc(&headers) {
-        return tonic::Status::unimplemented("unknown service or method").into_http::<Body>();
+        let service = uri.path().split('/').nth(1).unwrap_or_default();
+        return tonic::Status::unimplemented(format!("unknown service {service}")).into_http::<Body>();
     }
     plain(StatusCode::NOT_FOUND, "404 page not found\n")
 }

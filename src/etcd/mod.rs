@@ -2,7 +2,7 @@
 //!
 //! Any client of etcd's v3 API speaks to a member through this room: in gRPC (`etcdctl`, and libraries) or in the JSON of
 //! etcd's gateway (`curl`). The [schema](proto) is etcd's, the sentences of the errors are etcd's, and so are the oddities,
-//! as long as a client might rest on them; what was learned from a real etcd is replayed by `tests/conformance.rs`.
+//! as long as a client might rest on them; what was learned from a real etcd is replayed by `tests/conformance/`.
 //!
 //! This is the only room that is asynchronous, for it is the only one with thousands of slow strangers to wait for. It
 //! has a runtime of its own, on threads of its own, and stands on [`crate::server::Handle`] alone. All that joins the two
@@ -29,7 +29,8 @@
 //!
 //! # What it does not do
 //!
-//! Transactions, compaction, leases, alarms and changes of membership are in the schema and answer `UNIMPLEMENTED`.
+//! Transactions, compaction, leases and changes of membership are in the schema and answer `UNIMPLEMENTED`; so does what
+//! raises an alarm.
 //! There is no TLS, and nobody is asked for a password. Where etcd's behaviour is an accident that harms (a request that
 //! crashes it, say), we refuse instead; such differences are listed in `tests/conformance/README.md`.
 

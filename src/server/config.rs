@@ -11,6 +11,9 @@ use crate::raft::{Membership, NodeId};
 
 use super::error::StartError;
 
+/// No request may be larger than this: one entry must fit a frame between members, with room to spare.
+const LARGEST_REQUEST_BYTES: usize = 32 << 20;
+
 /// A member of the cluster, as the others and the clients know it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberInfo {
@@ -105,6 +108,13 @@ impl ServerConfig {
         }
         if self.snapshot_count == 0 {
             return refuse("the snapshot count must be at least 1".to_string());
+        }
+        if self.max_request_bytes > LARGEST_REQUEST_BYTES {
+            return refuse(format!(
+                "the limit for requests ({} bytes) is over {LARGEST_REQUEST_BYTES} bytes, the most that members can \
+                 send each other in one message",
+                self.max_request_bytes
+            ));
         }
         Ok(())
     }
@@ -214,6 +224,7 @@ mod tests {
             (|c| c.election_timeout_ms = 499, "5 times"),
             (|c| c.election_timeout_ms = 50_001, "50000"),
             (|c| c.snapshot_count = 0, "snapshot count"),
+            (|c| c.max_request_bytes = 33 << 20, "limit for requests"),
         ] {
             let mut config = sound();
             spoil(&mut config);

@@ -95,6 +95,7 @@ impl RaftThread {
 
     /// Runs until the member shall stop.
     pub fn run(mut self) {
+        self.hurry_if_alone();
         self.carry_out();
         while self.wait() {
             self.take_what_is_done();
@@ -102,6 +103,19 @@ impl RaftThread {
             self.take_time();
             self.take_requests();
             self.carry_out();
+        }
+    }
+
+    /// A member that is its whole cluster has no leader to hear from. It need not wait for one's silence.
+    fn hurry_if_alone(&mut self) {
+        if !self.raft.membership().voters.iter().eq([&self.shared.member]) {
+            return;
+        }
+        for _ in 0..2 * u64::from(self.shared.times.election_ticks) {
+            if self.raft.status().role != RoleName::Follower {
+                break;
+            }
+            self.raft.step(Input::Tick);
         }
     }
 

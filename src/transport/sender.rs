@@ -99,8 +99,8 @@ impl Sender {
         if self.complaint.as_ref() == Some(&reason) {
             debug!(peer = %self.peer.id, %reason, "still no connection to a peer");
         } else {
-            warn!(peer = %self.peer.id, %reason, "no connection to a peer; trying again");
             self.set_state(PeerState::Failing(reason.clone()));
+            warn!(peer = %self.peer.id, %reason, "no connection to a peer; trying again");
             self.complaint = Some(reason);
         }
         self.peer.counters.dropped(self.peer.outbox.discard());
@@ -112,9 +112,9 @@ impl Sender {
 
     /// Serves a connection from its handshake to its end.
     fn keep(&mut self, line: &Line) {
+        self.set_state(PeerState::Connected);
         info!(peer = %self.peer.id, remote = %line.remote, "connected to a peer");
         self.complaint = None;
-        self.set_state(PeerState::Connected);
         self.peer.raise_connected(&self.shared.events, &self.shared.stop);
 
         let lost = match self.serve(line) {
@@ -127,8 +127,8 @@ impl Sender {
         if self.shared.stop.is_declared() {
             return;
         }
-        warn!(peer = %self.peer.id, remote = %line.remote, reason = %lost, "lost the connection to a peer");
         self.set_state(PeerState::Failing(lost.to_string()));
+        warn!(peer = %self.peer.id, remote = %line.remote, reason = %lost, "lost the connection to a peer");
         self.peer.raise_disconnected(&self.shared.events, &self.shared.stop);
     }
 

@@ -74,3 +74,17 @@ fn a_request_that_is_never_finished_holds_up_nobody_and_does_not_keep_the_door_o
     member.door.take().unwrap().shutdown();
     assert!(TcpStream::connect(member.address).is_err(), "nobody listens any more");
 }
+
+#[test]
+fn a_watcher_that_hangs_up_makes_room_for_the_next_client() {
+    let member = Member::start_for_one_client();
+    for last_chunk in ["", "0\r\n\r\n"] {
+        let mut stream = Connection::open(member.address);
+        stream.begin("POST", "/v3/watch");
+        stream.write_chunk(r#"{"create_request":{"key":"YQ=="}}"#);
+        stream.write(last_chunk);
+        assert_eq!(stream.read_head().status, 200);
+        assert!(stream.read_line().contains("created"));
+    }
+    assert_eq!(range_of_a(&member).0, 200);
+}

@@ -87,7 +87,7 @@ impl Connection {
         line.trim_end_matches(['\r', '\n']).to_string()
     }
 
-    fn write(&mut self, text: &str) {
+    pub fn write(&mut self, text: &str) {
         self.reader.get_mut().write_all(text.as_bytes()).unwrap();
     }
 }

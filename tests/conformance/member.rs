@@ -18,18 +18,23 @@ pub struct Member {
 impl Member {
     /// A cluster of one, which leads itself.
     pub fn start() -> Member {
-        let member = Member::start_with(vec![info(LONE_ID, "default", 23800)]);
+        let member = Member::start_with(vec![info(LONE_ID, "default", 23800)], 100);
         member.server.as_ref().unwrap().handle().wait_for_barrier(Duration::from_secs(30)).unwrap();
         member
     }
 
     /// One member of two whose other one never comes: it has no leader, ever.
     pub fn start_without_quorum() -> Member {
-        Member::start_with(vec![info(LONE_ID, "default", 23800), info(2, "absent", 1)])
+        Member::start_with(vec![info(LONE_ID, "default", 23800), info(2, "absent", 1)], 100)
+    }
+
+    /// A cluster of one that serves a single connection at a time.
+    pub fn start_for_one_client() -> Member {
+        Member::start_with(vec![info(LONE_ID, "default", 23800)], 1)
     }
 
     /// The first of `members`.
-    fn start_with(members: Vec<MemberInfo>) -> Member {
+    fn start_with(members: Vec<MemberInfo>, max_connections: usize) -> Member {
         let dir = tempfile::tempdir().unwrap();
         let peers = TcpListener::bind("127.0.0.1:0").unwrap();
         let data_dir = dir.path().join("data");
@@ -42,6 +47,7 @@ impl Member {
         let options = DoorOptions {
             watch_progress_interval: Duration::from_millis(50),
             leader_check_interval: Duration::from_millis(50),
+            max_connections,
             ..DoorOptions::default()
         };
         let clients = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -51,7 +51,7 @@ const FLAGS: &[Flag] = &[
         "initial-advertise-peer-urls",
         "URLS",
         "http://localhost:2380",
-        "Where the other members reach this one; read at a member's first start only, as all --initial flags",
+        "Where the other members reach this one; its id is made of it and the token, so they stay the same at every start",
     ),
     flag(
         "initial-cluster",

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 2026-11-22T12:02:49.243Z INFO  node1 became leader at term 2
-//! {"ts":"2026-11-22T12:02:49.243Z","level":"info","member":"node1","msg":"became leader at term 2","target":"…"}
+//! {"level":"info","member":"node1","msg":"became leader at term 2","target":"…","ts":"2026-11-22T12:02:49.243Z"}
 //! ```
 //!
 //! Times are UTC, to the millisecond, in RFC 3339. A line stays one line, whatever somebody put into a key or a name:

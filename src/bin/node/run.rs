@@ -48,9 +48,6 @@ pub fn run(settings: &Settings, stop: &Receiver<StopRequest>) -> Result<(), RunE
     introduce(settings, &peer_listeners, &client_listeners);
 
     let server = Server::start(server_config(settings, peer_listeners)).map_err(RunError::Server)?;
-    let status = server.handle().status();
-    info!("member id = {}", status.member_id);
-    info!("cluster id = {:x}", status.cluster_id);
     let options = DoorOptions {
         leader_check_interval: Duration::from_millis(settings.election_timeout_ms),
         ..DoorOptions::default()
@@ -60,9 +57,6 @@ pub fn run(settings: &Settings, stop: &Receiver<StopRequest>) -> Result<(), RunE
     let outcome = wait(stop, &server.stopped());
     door.shutdown();
     server.shutdown();
-    if outcome.is_ok() {
-        info!("stopped in good order");
-    }
     outcome
 }
 
@@ -82,17 +76,12 @@ fn wait(stop: &Receiver<StopRequest>, stopped: &Receiver<StopReason>) -> Result<
     }
 }
 
-/// The first lines of the log: what this member is about to be.
+/// The first lines of the log: where this member can be reached. The server goes on with who it is, and its timing.
 fn introduce(settings: &Settings, peer_listeners: &[TcpListener], client_listeners: &[TcpListener]) {
     info!("raftwright {} starts", env!("CARGO_PKG_VERSION"));
-    info!("name = {}", settings.name);
-    info!("data dir = {}", settings.data_dir.display());
     info!("listening for peers on {}", listen::bound_urls(peer_listeners));
     info!("listening for client requests on {}", listen::bound_urls(client_listeners));
     info!("advertise client URLs = {}", urls::join(&settings.advertise_client_urls));
-    info!("heartbeat = {}ms", settings.heartbeat_interval_ms);
-    info!("election = {}ms", settings.election_timeout_ms);
-    info!("snapshot count = {}", settings.snapshot_count);
     info!("initial cluster = {}", initial_cluster(&settings.initial_cluster));
     if settings.initial_cluster.len() == 2 {
         warn!("a cluster of two stops when either member stops: it takes three to survive the loss of one");

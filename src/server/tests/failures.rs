@@ -138,3 +138,27 @@ fn more_requests_than_the_member_may_hold_are_refused_at_once() {
     let refused: Vec<_> = outcomes.try_iter().collect();
     assert_eq!(refused, vec![Err(RequestError::TooManyRequests); 2]);
 }
+
+#[test]
+fn an_entry_of_an_earlier_life_answers_nobody_in_this_one() {
+    let mut cluster = Cluster::started(3, |_| {});
+    let before: Vec<u64> = (0..30).map(|n| put_through(&cluster.handle(1), "old", n.to_string())).collect();
+    let last_before = before[29];
+    for id in 1..=3 {
+        cluster.stop(id);
+    }
+    // Alone it does not know that the end of its log is committed. What it is asked now bears the same sequences.
+    let handle = cluster.start(1);
+    let (sender, outcomes) = unbounded();
+    for n in 0..40 {
+        let sender = sender.clone();
+        let respond = Box::new(move |result| sender.send(result).unwrap());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        handle.submit(Operation::Put(put("new", n.to_string())), deadline, respond);
+    }
+    cluster.start(2);
+    cluster.start(3);
+    let mut revisions: Vec<u64> = (0..40).map(|_| outcomes.recv().unwrap().unwrap().revision().0).collect();
+    revisions.sort();
+    assert_eq!(revisions, (last_before + 1..=last_before + 40).collect::<Vec<_>>());
+}

@@ -4,3 +4,4 @@ mod cluster;
 mod failures;
 mod single;
 mod three;
+mod wal_thread;

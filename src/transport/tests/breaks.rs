@@ -49,16 +49,10 @@ fn our_own_connection_to_a_peer_is_given_up_as_soon_as_the_peers_breaks() {
     // The peer is played by hand: its listener takes our connection, and it dials us.
     let peer = listener();
     let mut setup = Setup::new(1).knows(2, peer.local_addr().unwrap().to_string());
-    setup.options.keepalive_interval = PATIENCE * 2;
-    setup.options.silence_timeout = PATIENCE * 4;
+    setup.options.keepalive_interval = PATIENCE * 100;
+    setup.options.silence_timeout = PATIENCE * 200;
     let one = setup.start();
-    let welcome = || {
-        let (stream, _) = peer.accept().unwrap();
-        handshake::hear(&stream, PATIENCE, |_| None).unwrap();
-        handshake::welcome(&stream, CLUSTER, NodeId(2), PATIENCE).unwrap();
-        stream
-    };
-    let ours = welcome();
+    let ours = accept_as(2, &peer);
     let mut theirs = one.dial_as(2, Purpose::Messages);
     assert_eq!(one.next_event(), TransportEvent::Connected(NodeId(2)));
     // A message each way, so that nothing is under way any more when the peer dies.
@@ -74,13 +68,13 @@ fn our_own_connection_to_a_peer_is_given_up_as_soon_as_the_peers_breaks() {
     drop(theirs);
     assert_eq!(one.next_event(), TransportEvent::Disconnected(NodeId(2)));
     // Nothing was sent, and the next keep-alive is far away: only the look at the socket can have told the sender.
-    let _again = welcome();
+    let _again = accept_as(2, &peer);
     assert_eq!(one.next_event(), TransportEvent::Connected(NodeId(2)));
 }
 
 #[test]
 fn a_peer_that_dials_us_is_dialled_at_once_and_old_messages_are_not_sent_to_it() {
-    let address = nowhere();
+    let address = listener().local_addr().unwrap().to_string();
     let mut setup = Setup::new(1).knows(2, address.clone());
     // Without its call, nobody would try again before this test has failed.
     setup.options.first_redial_delay = PATIENCE * 4;
@@ -97,9 +91,7 @@ fn a_peer_that_dials_us_is_dialled_at_once_and_old_messages_are_not_sent_to_it()
     one.send(2, 2);
     let peer = TcpListener::bind(address).unwrap();
     let _second_call = one.dial_as(2, Purpose::Messages);
-    let (stream, _) = peer.accept().unwrap();
-    handshake::hear(&stream, PATIENCE, |_| None).unwrap();
-    handshake::welcome(&stream, CLUSTER, NodeId(2), PATIENCE).unwrap();
+    let stream = accept_as(2, &peer);
     let mut frames = frame::FrameReader::new(&stream, 1000);
     let first = loop {
         let body = frames.next().unwrap().unwrap();
@@ -118,9 +110,7 @@ fn a_peer_that_does_not_answer_keepalives_is_dialled_anew() {
     setup.options.silence_timeout = Duration::from_millis(50);
     let one = setup.start();
     for _ in 0..2 {
-        let (stream, _) = mute.accept().unwrap();
-        handshake::hear(&stream, PATIENCE, |_| None).unwrap();
-        handshake::welcome(&stream, CLUSTER, NodeId(2), PATIENCE).unwrap();
+        let _stream = accept_as(2, &mute);
         one.log.await_line(&["WARN", "lost the connection to a peer", "has not answered for"]);
         one.await_event(&TransportEvent::Disconnected(NodeId(2)));
     }

@@ -29,9 +29,28 @@ fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
-/// An address at which nobody listens.
+/// An address at which nobody listens. A port that the system gives away on request would not do: it may give it to
+/// the test next door.
 fn nowhere() -> String {
-    listener().local_addr().unwrap().to_string()
+    "127.0.0.1:1".into()
+}
+
+/// The next connection to a peer that is played by hand.
+#[track_caller]
+fn accept(listener: &TcpListener) -> TcpStream {
+    let (accepted, is_accepted) = unbounded();
+    let listener = listener.try_clone().unwrap();
+    thread::spawn(move || accepted.send(listener.accept().unwrap().0));
+    is_accepted.recv_timeout(PATIENCE).expect("a member should dial")
+}
+
+/// Takes the next connection and welcomes whoever it is as member `node`.
+#[track_caller]
+fn accept_as(node: u64, listener: &TcpListener) -> TcpStream {
+    let stream = accept(listener);
+    handshake::hear(&stream, PATIENCE, |_| None).unwrap();
+    handshake::welcome(&stream, CLUSTER, NodeId(node), PATIENCE).unwrap();
+    stream
 }
 
 fn forward(from: u64, to: u64, number: usize) -> Envelope {

@@ -45,7 +45,7 @@ fn a_refusal_that_repeats_is_logged_once_by_either_side() {
     let third = counter.local_addr().unwrap().to_string();
     let (two, one) = (two.start(), one.knows(2, second).knows(2, third).start());
     for _ in 0..5 {
-        drop(counter.accept().unwrap());
+        drop(accept(&counter));
     }
     one.transport.shutdown();
     two.transport.shutdown();
@@ -78,9 +78,7 @@ fn a_dialler_of_another_version_is_told_so() {
 fn a_dialler_notices_that_a_wrong_member_welcomes_it() {
     let imposter = listener();
     let one = Setup::new(1).knows(2, imposter.local_addr().unwrap().to_string()).start();
-    let (stream, _) = imposter.accept().unwrap();
-    handshake::hear(&stream, PATIENCE, |_| None).unwrap();
-    handshake::welcome(&stream, CLUSTER, NodeId(3), PATIENCE).unwrap();
+    let stream = accept_as(3, &imposter);
     one.log.await_line(&["WARN", "member 3 of cluster c1 answers at this address"]);
     await_close(&stream);
     assert!(one.events.is_empty());

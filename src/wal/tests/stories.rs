@@ -183,6 +183,31 @@ fn a_stale_record_does_not_continue_a_shorter_new_life() {
 }
 
 #[test]
+fn a_sound_record_of_the_right_place_but_another_past_does_not_follow() {
+    let make = |second: &str, has_third: bool| {
+        let disk = TestDisk::default();
+        let mut opened = start(&disk);
+        opened.wal.append(&write(None, entries(1, 1, 1))).unwrap();
+        opened.wal.append(&write(None, vec![entry(2, 1, second)])).unwrap();
+        let before_third = opened.wal.sync().map(|_| end_of(&disk.read(&disk.paths(".log")[0]))).unwrap();
+        if has_third {
+            put(&mut opened, &[write(None, entries(3, 1, 1))]);
+        }
+        (disk, before_third)
+    };
+    let (theirs, at) = make("one", true);
+    let (ours, same) = make("two", false);
+    assert_eq!(at, same);
+    let log = ours.paths(".log").remove(0);
+    let mut bytes = ours.read(&log);
+    bytes[at..].copy_from_slice(&theirs.read(&log)[at..]);
+    ours.put(&log, &bytes);
+    let recovered = restart(&ours);
+    assert_eq!(recovered.entries, [entries(1, 1, 1), vec![entry(2, 1, "two")]].concat());
+    assert_eq!(recovered.torn_tail.unwrap().offset_bytes, at as u64);
+}
+
+#[test]
 fn a_purged_log_starts_again_with_hard_state_identity_and_life() {
     let disk = TestDisk::default();
     let mut opened = start(&disk);
@@ -201,8 +226,15 @@ fn a_purged_log_starts_again_with_hard_state_identity_and_life() {
             );
         }
     }
+    let before = disk.operations();
     let purged = opened.wal.purge().unwrap();
     assert!(purged.segments >= 3, "{purged:?}");
+    let operations = disk.operations() - before;
+    assert_eq!(
+        operations,
+        2 * purged.segments as u64 + 2,
+        "each removal of a segment is made durable by itself"
+    );
     assert_eq!(purged.snapshots, 1);
     assert_eq!(opened.wal.purge().unwrap(), Default::default());
     assert_eq!(opened.snapshots.newest(), Some(meta(85, 3)));
@@ -334,6 +366,11 @@ fn a_snapshot_counts_only_when_it_is_marked() {
         disk.crash(Crash::KeepAll);
         start(&disk)
     };
+    take_snapshot(&opened, &meta(1, 1)).unwrap();
+    opened.wal.mark_snapshot(&meta(1, 1)).unwrap();
+    assert_eq!(opened.snapshots.newest(), None, "its mark is not durable");
+    opened.wal.sync().unwrap();
+    assert_eq!(opened.snapshots.newest(), Some(meta(1, 1)));
     opened.wal.mark_snapshot(&meta(2, 1)).unwrap_err();
     assert!(matches!(opened.wal.sync(), Err(WalError::Poisoned { .. })));
 }
@@ -352,9 +389,9 @@ fn a_failed_sync_is_final_and_the_next_life_writes_the_doubtful_bytes_again() {
     let mut opened = start(&disk);
     put(&mut opened, &[write(None, entries(1, 1, 1))]);
     opened.wal.append(&write(None, entries(2, 1, 1))).unwrap();
-    disk.fail_after(1, ErrorKind::Other);
+    disk.fail_after(1, ErrorKind::TimedOut);
     assert!(opened.wal.sync().unwrap_err().to_string().starts_with("cannot sync the segment /member/log/"));
-    disk.fail_after(99, ErrorKind::Other);
+    disk.fail_after(99, ErrorKind::TimedOut);
     for result in [opened.wal.append(&Write::default()), opened.wal.mark_snapshot(&meta(1, 1))] {
         assert!(matches!(result, Err(WalError::Poisoned { .. })));
     }
