@@ -87,6 +87,28 @@ fn strangers_on_the_client_port_are_hung_up_on() {
 }
 
 #[test]
+fn clients_that_take_every_connection_leave_the_log_its_files() {
+    let mut cluster = Cluster::start(1, &[&QUICK[..], &["--snapshot-count", "10"]].concat());
+    cluster.kill(0);
+    cluster.node_mut(0).limit_open_files(100);
+    cluster.restart(0);
+    let said_before = cluster.node(0).log().len();
+    let mut client = cluster.client(0);
+    client.put("key", "first").unwrap();
+    let idle: Vec<TcpStream> =
+        (0..120).map(|_| TcpStream::connect(("127.0.0.1", cluster.client_port(0))).unwrap()).collect();
+    for number in 0..50 {
+        client.put("key", &format!("value {number}")).unwrap();
+    }
+    cluster.node(0).until_it_says(said_before, &["saved snapshot"]);
+    drop(idle);
+    goes_on(&cluster);
+    let log = cluster.node(0).log();
+    assert!(!log.contains("Too many open files"), "it takes more than there is");
+    assert!(log.contains("this process may have 100 files open"), "it says what it is limited to");
+}
+
+#[test]
 fn requests_that_are_too_large_or_have_no_key_are_refused_in_etcds_words() {
     let cluster = Cluster::start(1, &["--max-request-bytes", "10000"]);
     let mut client = cluster.client(0);

@@ -11,6 +11,7 @@ mod abuse;
 mod catch_up;
 mod leader_kills;
 mod local_cluster;
+mod power_loss;
 mod quorum;
 
 mod random_kills;

@@ -14,6 +14,7 @@ const SHOWN_LINES: usize = 60;
 pub struct Node {
     arguments: Vec<String>,
     log: PathBuf,
+    max_open_files: Option<u32>,
     process: Option<Child>,
 }
 
@@ -28,13 +29,18 @@ pub struct Outcome {
 impl Node {
     /// A process that is not started yet. What it writes is appended to the file `log`.
     pub fn new(arguments: Vec<String>, log: PathBuf) -> Node {
-        Node { arguments, log, process: None }
+        Node { arguments, log, max_open_files: None, process: None }
+    }
+
+    /// Lets the system give it so many descriptors and no more.
+    pub fn limit_open_files(&mut self, max: u32) {
+        self.max_open_files = Some(max);
     }
 
     pub fn start(&mut self) {
         assert!(self.process.is_none(), "it runs already");
         let log = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
-        self.process = Some(spawn(&self.arguments, log));
+        self.process = Some(spawn(&self.arguments, self.max_open_files, log));
     }
 
     pub fn pid(&self) -> u32 {
@@ -109,7 +115,8 @@ impl Drop for Node {
 pub fn run_node(arguments: &[&str], dir: &Path) -> Outcome {
     let log = dir.join("refused.log");
     let arguments: Vec<String> = arguments.iter().map(|argument| argument.to_string()).collect();
-    let mut process = Node { process: Some(spawn(&arguments, File::create(&log).unwrap())), arguments, log };
+    let mut process = Node::new(arguments, log);
+    process.start();
     let status = process.wait();
     Outcome { code: status.code(), output: process.log() }
 }
@@ -119,8 +126,10 @@ pub fn signal(pid: u32, name: &str) {
     assert!(sent.success(), "SIG{name} could not be sent to {pid}");
 }
 
-fn spawn(arguments: &[String], log: File) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_node"));
+fn spawn(arguments: &[String], max_open_files: Option<u32>, log: File) -> Child {
+    let mut command = Command::new("sh");
+    let limit = max_open_files.map_or_else(String::new, |max| format!("ulimit -n {max};"));
+    command.args(["-c", &format!("{limit} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_node")]);
     // What whoever runs the tests has set must not reach the members.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ETCD_")) {
         command.env_remove(name);
