@@ -1,7 +1,7 @@
-//! Members are killed at random under writers and readers, and what the readers saw is checked against time.
+//! Members are killed and frozen at random under writers and readers, and what the readers saw is checked against time.
 //!
 //! `RAFTWRIGHT_ROUNDS=200 RAFTWRIGHT_SEED=7 cargo test --release --test processes -- --nocapture random` goes on for longer,
-//! with another choice of whom to kill when.
+//! with another choice of what to do to whom and when.
 
 use std::env;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ struct Seen {
 }
 
 #[test]
-fn under_random_kills_no_write_is_lost_and_no_read_goes_back_in_time() {
-    let (rounds, seed) = (number_of("RAFTWRIGHT_ROUNDS", 6), number_of("RAFTWRIGHT_SEED", 1));
+fn under_random_kills_and_freezes_no_write_is_lost_and_no_read_goes_back_in_time() {
+    let (rounds, seed) = (number_of("RAFTWRIGHT_ROUNDS", 8), number_of("RAFTWRIGHT_SEED", 1));
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let mut below = |bound: u64| dice.next_u64() % bound;
     // Snapshots often, so that a kill can meet one.
@@ -43,10 +43,19 @@ fn under_random_kills_no_write_is_lost_and_no_read_goes_back_in_time() {
     for round in 0..rounds {
         let victim = below(3) as usize;
         writers.until_further(below(60));
-        println!("round {round}: member {victim} is killed after {} writes", writers.acknowledged());
-        cluster.kill(victim);
-        writers.until_further(below(60));
-        cluster.restart(victim);
+        let frozen = below(3) == 0;
+        let what = if frozen { "frozen" } else { "killed" };
+        println!("round {round}: member {victim} is {what} after {} writes", writers.acknowledged());
+        if frozen {
+            cluster.node(victim).signal("STOP");
+            // Its clients wait for it. The others may have to elect.
+            cluster.until_leader_of(&cluster.others(victim));
+            cluster.node(victim).signal("CONT");
+        } else {
+            cluster.kill(victim);
+            writers.until_further(below(60));
+            cluster.restart(victim);
+        }
     }
     writers.until_further(50);
     let seen = readers.finish();
