@@ -41,5 +41,7 @@ fn a_member_that_dies_again_and_again_while_it_catches_up_comes_back_in_the_end(
     let ledger = writers.finish();
     assert_eq!(failures, [""; 0], "nobody else noticed");
     same_history_everywhere(&cluster, &ledger);
-    assert!(cluster.node(unlucky).log().contains("installed the leader's snapshot"));
+    // It may have died when the snapshot was durable and not yet in use: that it was sent is what can be seen.
+    let sent = |number: &usize| cluster.node(*number).log().contains("sending a snapshot");
+    assert!(living.iter().any(sent), "the log in memory was long enough, so that this tested nothing");
 }
