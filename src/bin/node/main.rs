@@ -17,6 +17,7 @@ mod identity;
 mod listen;
 mod local;
 mod logging;
+mod open_files;
 mod run;
 mod stop;
 mod urls;
