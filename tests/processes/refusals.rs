@@ -99,16 +99,6 @@ fn a_directory_with_other_peoples_files_is_left_alone() {
 }
 
 #[test]
-fn another_members_directory_is_refused() {
-    let mut cluster = Cluster::start(1, &QUICK);
-    cluster.kill(0);
-    // Another peer URL makes another member.
-    let outcome = lone(cluster.dir(), cluster.data_dir(0), free_port(), free_port(), &[]);
-    refused(&outcome, 1, &["belongs to member", "start with the settings of its first start"]);
-    cluster.restart(0);
-}
-
-#[test]
 fn wrong_usage_is_told_with_the_usage() {
     let dir = tempfile::tempdir().unwrap();
     let data_dir = dir.path().join("data");
