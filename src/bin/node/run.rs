@@ -30,13 +30,6 @@ pub enum RunError {
     Vanished,
 }
 
-impl RunError {
-    /// Whether the member had been running.
-    pub fn after_start(&self) -> bool {
-        matches!(self, RunError::Stopped(_) | RunError::Vanished)
-    }
-}
-
 /// Runs a member until somebody asks it to stop or it cannot go on.
 ///
 /// # Errors
