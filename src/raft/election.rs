@@ -249,16 +249,17 @@ impl Raft {
         let Role::Follower(following) = &mut self.role else { return false };
         match following.leader {
             Some(known) if known != leader => return false,
-            Some(_) => {}
+            Some(_) => {
+                if std::mem::take(&mut following.suspected) {
+                    self.restart_timer();
+                }
+            }
             None => {
                 following.leader = Some(leader);
+                // The suspicion of an earlier leader may have cut the timer short.
+                self.restart_timer();
                 self.event(Event::FoundLeader { leader, term: self.term });
             }
-        }
-        if let Role::Follower(following) = &mut self.role
-            && std::mem::take(&mut following.suspected)
-        {
-            self.restart_timer();
         }
         self.timer.elapsed_ticks = 0;
         true

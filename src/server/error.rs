@@ -105,8 +105,8 @@ impl fmt::Display for StopReason {
             StopReason::Requested => f.write_str("the member was asked to stop"),
             StopReason::Disk(what) => write!(
                 f,
-                "the member stops because its disk failed: {what}. Nothing acknowledged is lost; look at the disk, then \
-                 start the member again"
+                "the member stops because its disk failed, and starts again when that is mended; nothing that was \
+                 acknowledged is lost: {what}"
             ),
             StopReason::State(what) => write!(f, "the member stops because its state cannot go on: {what}"),
             StopReason::Panic { thread, message } => {

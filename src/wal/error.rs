@@ -94,7 +94,7 @@ impl WalError {
 fn hint(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            ". The disk is full: make room, then start this member again; nothing acknowledged is lost"
+            ". The disk is full: make room, then start this member again"
         }
         io::ErrorKind::PermissionDenied => {
             ". Give the user that runs this member the right to read and write there"

@@ -17,6 +17,7 @@ mod identity;
 mod listen;
 mod local;
 mod logging;
+mod open_files;
 mod run;
 mod stop;
 mod urls;
@@ -31,6 +32,7 @@ use std::process::ExitCode;
 use tracing::{error, warn};
 
 use flags::{Invocation, MemberFlags};
+use run::RunError;
 use validate::SettingsError;
 
 /// Something could not begin: a value that cannot be, a port in use, a directory that cannot be used.
@@ -68,7 +70,9 @@ fn member(flags: &MemberFlags, environment: &BTreeMap<OsString, OsString>) -> Ex
     };
     match run::run(&settings, &stop) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.after_start() => {
+        // The server has said why when it happened.
+        Err(RunError::Stopped(_)) => FAILED.into(),
+        Err(error @ RunError::Vanished) => {
             error!("{error}");
             FAILED.into()
         }

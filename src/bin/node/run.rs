@@ -10,6 +10,7 @@ use raftwright::server::{MemberInfo, Server, ServerConfig, StartError, StopReaso
 use tracing::{info, warn};
 
 use crate::listen::{self, BindError};
+use crate::open_files;
 use crate::stop::StopRequest;
 use crate::urls::{self, Url};
 use crate::validate::{InitialMember, Settings};
@@ -29,13 +30,6 @@ pub enum RunError {
     Vanished,
 }
 
-impl RunError {
-    /// Whether the member had been running.
-    pub fn after_start(&self) -> bool {
-        matches!(self, RunError::Stopped(_) | RunError::Vanished)
-    }
-}
-
 /// Runs a member until somebody asks it to stop or it cannot go on.
 ///
 /// # Errors
@@ -50,6 +44,7 @@ pub fn run(settings: &Settings, stop: &Receiver<StopRequest>) -> Result<(), RunE
     let server = Server::start(server_config(settings, peer_listeners)).map_err(RunError::Server)?;
     let options = DoorOptions {
         leader_check_interval: Duration::from_millis(settings.election_timeout_ms),
+        max_connections: open_files::connections_for_clients(),
         ..DoorOptions::default()
     };
     let door = Door::start(client_listeners, server.handle(), options).map_err(RunError::Door)?;

@@ -280,3 +280,21 @@ fn members_draw_different_timeouts() {
         (0..100).map(|seed| Cluster::new(1, seed).raft(A).timer.timeout_ticks).collect();
     assert_eq!(timeouts, (10..20).collect());
 }
+
+#[test]
+fn who_suspected_the_last_leader_waits_for_the_next_one_as_long_as_anybody() {
+    let [d, e] = [NodeId(4), NodeId(5)];
+    let mut cluster = Cluster::led_by(A, 5);
+    // B's longer log keeps it from voting for C.
+    cluster.propose(A, "only B gets it");
+    cluster.deliver_where(|from, to| from.max(to) == B);
+    [B, C, d, e].into_iter().for_each(|id| cluster.step(id, Input::Suspect(A)));
+    while cluster.status(C).role != RoleName::Leader {
+        cluster.tick(C, 1);
+        cluster.deliver_where(|from, to| from != A && to != A);
+    }
+    cluster.deliver_where(|from, to| from != A && to != A);
+    assert_eq!(cluster.status(B).leader, Some(C));
+    cluster.tick(B, 9);
+    assert_eq!(cluster.status(B).leader, Some(C), "it has waited for less than an election timeout");
+}
