@@ -24,9 +24,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Defines the mutants: number, variant, name and sentence, by the chapters of the book that teach them.
+/// Defines the mutants: number, variant, name, file and sentence, by the chapters of the book that teach them.
 macro_rules! mutants {
-    ($($chapter:literal { $($number:literal $variant:ident $name:literal $sentence:literal)* })*) => {
+    ($($chapter:literal { $($number:literal $variant:ident $name:literal $file:literal $sentence:literal)* })*) => {
         /// One mistake.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Mutant {
@@ -47,6 +47,11 @@ macro_rules! mutants {
                 match self { $($(Mutant::$variant => $name,)*)* }
             }
 
+            /// The one file that consults it, below `src`.
+            pub const fn file(self) -> &'static str {
+                match self { $($(Mutant::$variant => $file,)*)* }
+            }
+
             /// What goes wrong, in one sentence.
             pub const fn sentence(self) -> &'static str {
                 match self { $($(Mutant::$variant => $sentence,)*)* }
@@ -62,115 +67,115 @@ macro_rules! mutants {
 
 mutants! {
     "Terms and votes" {
-        4 MessageBeforeItsTerm "message-before-its-term"
+        4 MessageBeforeItsTerm "message-before-its-term" "raft/mod.rs"
             "A message is handled before its higher term is adopted."
-        5 HigherTermIgnored "higher-term-ignored"
+        5 HigherTermIgnored "higher-term-ignored" "raft/mod.rs"
             "A higher term is never adopted."
-        5 TermTakenFromPreVote "term-taken-from-pre-vote"
+        5 TermTakenFromPreVote "term-taken-from-pre-vote" "raft/election.rs"
             "A member takes the term that another only asks about."
-        7 VoteClearedOnStepDown "vote-cleared-on-step-down"
+        7 VoteClearedOnStepDown "vote-cleared-on-step-down" "raft/election.rs"
             "Stepping down within a term frees the vote."
-        9 DuplicateVoteCounted "duplicate-vote-counted"
+        9 DuplicateVoteCounted "duplicate-vote-counted" "raft/election.rs"
             "A vote that arrives twice counts twice."
-        10 OldVoteCounted "old-vote-counted"
+        10 OldVoteCounted "old-vote-counted" "raft/mod.rs"
             "A vote that was given in an older term counts in this one."
     }
     "Timers and livelock" {
-        1 TimerResetByAnyMessage "timer-reset-by-any-message"
+        1 TimerResetByAnyMessage "timer-reset-by-any-message" "raft/mod.rs"
             "Any message, whoever sent it, makes a follower wait anew."
-        3 CandidateWaitsForEver "candidate-waits-for-ever"
+        3 CandidateWaitsForEver "candidate-waits-for-ever" "raft/election.rs"
             "A candidate whose timeout passes does not stand again."
-        11 TimeoutsNotRandom "timeouts-not-random"
+        11 TimeoutsNotRandom "timeouts-not-random" "raft/election.rs"
             "All members wait equally long before they stand for election."
     }
     "Copying the log" {
-        2 StaleAppendAccepted "stale-append-accepted"
+        2 StaleAppendAccepted "stale-append-accepted" "raft/mod.rs"
             "A follower takes orders from the leader of an older term."
-        12 HeartbeatSkipsCheck "heartbeat-skips-check"
+        12 HeartbeatSkipsCheck "heartbeat-skips-check" "raft/replication.rs"
             "A heartbeat commits entries that nobody has compared with the leader's."
-        13 TruncatedWithoutConflict "truncated-without-conflict"
+        13 TruncatedWithoutConflict "truncated-without-conflict" "raft/append.rs"
             "An append cuts the log behind it, whether or not it conflicts."
-        14 PreviousBeyondEndAccepted "previous-beyond-end-accepted"
+        14 PreviousBeyondEndAccepted "previous-beyond-end-accepted" "raft/append.rs"
             "An append behind an entry that the follower does not have yet is accepted."
-        15 RefusedAndStored "refused-and-stored"
+        15 RefusedAndStored "refused-and-stored" "raft/append.rs"
             "A follower refuses an append, then stores it all the same."
     }
     "Who may lead?" {
-        6 LogsComparedByLength "logs-compared-by-length"
+        6 LogsComparedByLength "logs-compared-by-length" "raft/election.rs"
             "The longer log wins the vote, whatever the terms of its entries."
-        6 LogsComparedBackwards "logs-compared-backwards"
+        6 LogsComparedBackwards "logs-compared-backwards" "raft/election.rs"
             "A voter prefers candidates whose logs are behind its own."
     }
     "What is committed?" {
-        16 CommitBeyondVerified "commit-beyond-verified"
+        16 CommitBeyondVerified "commit-beyond-verified" "raft/append.rs"
             "A follower commits as far as the leader, beyond the last entry that the append has verified."
-        23 OldTermCommittedByCounting "old-term-committed-by-counting"
+        23 OldTermCommittedByCounting "old-term-committed-by-counting" "raft/commit.rs"
             "An entry of an older term is committed because a majority holds it (Raft Figure 8)."
-        24 CommitMovesBack "commit-moves-back"
+        24 CommitMovesBack "commit-moves-back" "raft/commit.rs"
             "The commit index follows whoever spoke last, also backwards."
-        25 UncommittedApplied "uncommitted-applied"
+        25 UncommittedApplied "uncommitted-applied" "raft/commit.rs"
             "Whatever the disk holds is applied, committed or not."
-        27 CommitOnlyWhenSending "commit-only-when-sending"
+        27 CommitOnlyWhenSending "commit-only-when-sending" "raft/replication.rs"
             "An acknowledgement commits nothing; that waits until the leader writes again."
     }
     "Late replies, fast catch-up" {
-        17 NextTakenForMatch "next-taken-for-match"
+        17 NextTakenForMatch "next-taken-for-match" "raft/commit.rs"
             "What was sent to a follower counts as stored by it."
-        18 MatchFromCurrentLog "match-from-current-log"
+        18 MatchFromCurrentLog "match-from-current-log" "raft/replication.rs"
             "An acknowledgement counts for all that the leader has by now, not for what was sent."
-        19 StaleRepliesProcessed "stale-replies-processed"
+        19 StaleRepliesProcessed "stale-replies-processed" "raft/mod.rs"
             "An acknowledgement of an older term counts in this one."
-        21 BackUpOffByOne "back-up-off-by-one"
+        21 BackUpOffByOne "back-up-off-by-one" "raft/replication.rs"
             "After a refusal the leader tries again one entry too far ahead."
-        21 BackUpOneAtATime "back-up-one-at-a-time"
+        21 BackUpOneAtATime "back-up-one-at-a-time" "raft/replication.rs"
             "After a refusal the leader goes back by a single entry, one a round trip."
-        22 PreviousTakenForLast "previous-taken-for-last"
+        22 PreviousTakenForLast "previous-taken-for-last" "raft/append.rs"
             "A follower acknowledges the entry before those that it was sent."
     }
     "Disks lie" {
-        8 VoteBeforeDurable "vote-before-durable"
+        8 VoteBeforeDurable "vote-before-durable" "raft/promise.rs"
             "A vote, or a candidate's request for one, leaves before term and vote are durable."
-        29 AcknowledgedBeforeSync "acknowledged-before-sync"
+        29 AcknowledgedBeforeSync "acknowledged-before-sync" "raft/promise.rs"
             "A follower acknowledges entries before its disk has confirmed them."
-        29 OwnCopyBeforeDurable "own-copy-before-durable"
+        29 OwnCopyBeforeDurable "own-copy-before-durable" "raft/commit.rs"
             "A leader counts its own copy of an entry before its disk has confirmed it."
-        29 SyncSkipped "sync-skipped"
+        29 SyncSkipped "sync-skipped" "wal/log.rs"
             "The log says that it is durable, and has not synced."
-        30 TruncationNotDurable "truncation-not-durable"
+        30 TruncationNotDurable "truncation-not-durable" "raft/append.rs"
             "A conflicting tail is replaced in memory and stays on the disk."
-        31 TornTailAccepted "torn-tail-accepted"
+        31 TornTailAccepted "torn-tail-accepted" "wal/recovery.rs"
             "A record that was torn by a crash is read as if it were whole."
-        31 GoodEntriesCutWithTornTail "good-entries-cut-with-torn-tail"
+        31 GoodEntriesCutWithTornTail "good-entries-cut-with-torn-tail" "wal/open.rs"
             "The last good entry is dropped together with the torn record behind it."
     }
     "Forgetting safely" {
-        32 SnapshotAndLogApart "snapshot-and-log-apart"
+        32 SnapshotAndLogApart "snapshot-and-log-apart" "wal/log.rs"
             "A snapshot that replaces the log becomes durable, and the end of the old log does not."
-        33 OldSnapshotInstalled "old-snapshot-installed"
+        33 OldSnapshotInstalled "old-snapshot-installed" "raft/snapshot.rs"
             "A snapshot of what is long committed rewinds the state."
-        34 SnapshotLostAtNextSegment "snapshot-lost-at-next-segment"
+        34 SnapshotLostAtNextSegment "snapshot-lost-at-next-segment" "wal/log.rs"
             "The next segment of the log forgets which snapshots count."
-        35 OffsetIgnoresCompaction "offset-ignores-compaction"
+        35 OffsetIgnoresCompaction "offset-ignores-compaction" "raft/log.rs"
             "After compaction an index is still taken for a place in the list of entries."
-        36 SuffixThrownAway "suffix-thrown-away"
+        36 SuffixThrownAway "suffix-thrown-away" "raft/snapshot.rs"
             "A snapshot throws away the entries behind it that a log rightly holds."
     }
     "Answering exactly once" {
-        26 AppliedTwice "applied-twice"
+        26 AppliedTwice "applied-twice" "raft/commit.rs"
             "The last entry of each batch is handed to the state machine again with the next one."
-        38 RetryExecutedTwice "retry-executed-twice"
+        38 RetryExecutedTwice "retry-executed-twice" "store/sessions.rs"
             "A command that was proposed again after a change of leader is executed again."
-        41 DefiniteErrorForUnknownOutcome "definite-error-for-unknown-outcome"
+        41 DefiniteErrorForUnknownOutcome "definite-error-for-unknown-outcome" "server/pending.rs"
             "A client is told that a write failed which may still happen."
     }
     "Honest reads" {
-        39 ReadsFromOwnMemory "reads-from-own-memory"
+        39 ReadsFromOwnMemory "reads-from-own-memory" "raft/read.rs"
             "A leader answers reads without asking whether it still leads."
-        40 ReadBeforeOwnCommit "read-before-own-commit"
+        40 ReadBeforeOwnCommit "read-before-own-commit" "raft/read.rs"
             "A new leader answers reads before an entry of its own term is committed."
     }
     "Calm clusters" {
-        44 ReturningNodeDisrupts "returning-node-disrupts"
+        44 ReturningNodeDisrupts "returning-node-disrupts" "raft/election.rs"
             "A member that hears its leader well still listens to whoever wants to unseat it."
     }
 }
@@ -258,6 +263,62 @@ mod live {
     }
 }
 
+/// How a room's tests show that they can fail.
+#[cfg(test)]
+pub(crate) mod killing {
+    use std::cell::Cell;
+    use std::collections::BTreeSet;
+    use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+    use std::sync::Once;
+
+    use super::{Mutant, let_live};
+
+    /// A mutant, and a test that fails while it lives, with its name.
+    pub(crate) type Killer = (Mutant, &'static str, fn());
+
+    /// Pairs mutants with tests: `killers![OldVoteCounted by elections::a_vote_of_an_older_term_does_not_count]`.
+    macro_rules! killers {
+        ($($mutant:ident by $($test:ident)::+),* $(,)?) => {
+            &[$(($crate::mutants::Mutant::$mutant, stringify!($($test)::+), $($test)::+ as fn())),*]
+        };
+    }
+    pub(crate) use killers;
+
+    thread_local! {
+        static IS_EXPECTED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Whether the test panics while the mutant lives. The panic itself is no news, so nothing is printed.
+    pub(crate) fn is_killed(mutant: Mutant, test: impl FnOnce()) -> bool {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let before = take_hook();
+            set_hook(Box::new(move |panic| {
+                if !IS_EXPECTED.get() {
+                    before(panic);
+                }
+            }));
+        });
+        let _alive = let_live(mutant);
+        IS_EXPECTED.set(true);
+        let outcome = catch_unwind(AssertUnwindSafe(test));
+        IS_EXPECTED.set(false);
+        outcome.is_err()
+    }
+
+    /// Each of these tests fails while its mutant lives and passes without it, and each mutant of the room has one.
+    pub(crate) fn assert_all_killed(room: &str, killers: &[Killer]) {
+        for (mutant, name, test) in killers {
+            test();
+            let name: String = name.split_whitespace().collect();
+            assert!(is_killed(*mutant, test), "{mutant} survives {name}");
+        }
+        let killed: BTreeSet<Mutant> = killers.iter().map(|(mutant, ..)| *mutant).collect();
+        let of_room = Mutant::ALL.iter().copied().filter(|mutant| mutant.file().starts_with(room));
+        assert_eq!(killed, of_room.collect());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,6 +347,17 @@ mod tests {
         for number in 1..=45 {
             let has_mutant = Mutant::ALL.iter().any(|mutant| mutant.number() == number);
             assert_ne!(has_mutant, has_reason(number), "mistake {number}");
+        }
+    }
+
+    #[test]
+    fn every_mutant_is_consulted_in_its_file_and_its_room_has_a_list_of_killers() {
+        let src = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        for mutant in Mutant::ALL {
+            let code = std::fs::read_to_string(src.join(mutant.file())).unwrap();
+            assert!(code.contains(&format!("mutants::is(Mutant::{mutant:?})")), "{mutant}");
+            let room = mutant.file().split('/').next().unwrap();
+            assert!(["raft", "wal", "store", "server"].contains(&room), "{room} kills no mutants");
         }
     }
 

@@ -291,6 +291,7 @@ mod tests {
     use crossbeam_channel::{Receiver, unbounded};
 
     use super::*;
+    use crate::mutants::killing::{assert_all_killed, killers};
     use crate::store::Revision;
 
     const PATIENCE: Duration = Duration::from_secs(1);
@@ -402,6 +403,12 @@ mod tests {
         assert_eq!(no_leader.try_recv(), Ok(Err(RequestError::NoLeader)));
         assert_eq!(leader_failed.try_recv(), Ok(Err(RequestError::TimeoutAfterLeaderFailure)));
         assert_eq!(timeout.try_recv(), Ok(Err(RequestError::Timeout)));
+    }
+
+    #[test]
+    fn the_mistake_to_call_an_unknown_outcome_a_failure_is_caught() {
+        let killers = killers![DefiniteErrorForUnknownOutcome by what_a_deadline_means_depends_on_what_may_have_happened];
+        assert_all_killed("server/", killers);
     }
 
     #[test]

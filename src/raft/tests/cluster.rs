@@ -392,6 +392,11 @@ impl Cluster {
 
     /// Makes `id` the leader: only it is patient no longer, and everything is delivered.
     pub fn elect(&mut self, id: NodeId) {
+        self.elect_through(id, |_| true);
+    }
+
+    /// As [`Cluster::elect`], through a network that delivers only what `passes`.
+    pub fn elect_through(&mut self, id: NodeId, passes: impl Fn(&Envelope) -> bool) {
         let everybody: Vec<NodeId> = self.members.keys().copied().collect();
         for other in &everybody {
             // Old leaders are forgotten by all but the clock of `id`.
@@ -407,7 +412,7 @@ impl Cluster {
                 return;
             }
             self.tick(id, 1);
-            self.deliver_all();
+            self.deliver_only(&passes);
         }
         panic!("{id} cannot be elected");
     }

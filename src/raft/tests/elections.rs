@@ -62,7 +62,7 @@ fn the_leader_names_its_voters() {
 }
 
 #[test]
-fn a_vote_is_given_once_a_term_and_again_to_the_same() {
+pub(super) fn a_vote_is_given_once_a_term_and_again_to_the_same() {
     let mut cluster = Cluster::new(3, 1);
     cluster.deliver(vote_request(B, A, 1, None));
     assert_eq!(votes(&mut cluster, A), [true]);
@@ -74,7 +74,7 @@ fn a_vote_is_given_once_a_term_and_again_to_the_same() {
 
 /// microsoft/CCF PR 8094, eliben/raft PR 27, ktoso/akka-raft #56.
 #[test]
-fn stepping_down_within_a_term_does_not_free_the_vote() {
+pub(super) fn stepping_down_within_a_term_does_not_free_the_vote() {
     let mut cluster = Cluster::new(3, 1);
     make_candidate(&mut cluster);
     let term = cluster.status(A).term;
@@ -99,7 +99,7 @@ fn a_vote_survives_a_crash() {
 }
 
 #[test]
-fn a_shorter_log_gets_no_vote() {
+pub(super) fn a_shorter_log_gets_no_vote() {
     let mut cluster = Cluster::led_by(A, 3);
     cluster.propose(A, "x");
     cluster.deliver_all();
@@ -110,8 +110,18 @@ fn a_shorter_log_gets_no_vote() {
     assert_eq!(cluster.status(B).term, Term(9), "the term is adopted all the same");
 }
 
+/// Raft §5.4.1: the later term wins, however long the other log is.
 #[test]
-fn a_vote_that_arrives_twice_counts_once() {
+pub(super) fn a_longer_log_of_an_older_term_gets_no_vote() {
+    let mut cluster = Cluster::led_by(A, 3);
+    cluster.tick(B, 10);
+    cluster.take_messages();
+    cluster.deliver(vote_request(C, B, 9, Some(Position { term: Term(0), index: Index(7) })));
+    assert_eq!(votes(&mut cluster, B), [false]);
+}
+
+#[test]
+pub(super) fn a_vote_that_arrives_twice_counts_once() {
     let mut cluster = Cluster::new(5, 1);
     make_candidate(&mut cluster);
     let term = cluster.status(A).term;
@@ -121,9 +131,40 @@ fn a_vote_that_arrives_twice_counts_once() {
     assert_eq!(cluster.status(A).role, RoleName::Candidate);
 }
 
+#[test]
+pub(super) fn a_vote_of_an_older_term_does_not_count() {
+    let mut cluster = Cluster::new(3, 1);
+    make_candidate(&mut cluster);
+    let first = cluster.status(A).term;
+    while cluster.status(A).term == first {
+        cluster.tick(A, 1);
+        cluster.deliver_only(is_pre_vote);
+    }
+    assert_eq!(cluster.status(A).role, RoleName::Candidate);
+    let late = Envelope { from: B, to: A, term: first, message: Message::VoteResponse { granted: true } };
+    cluster.deliver(late);
+    assert_eq!(cluster.status(A).role, RoleName::Candidate);
+}
+
+/// The Students' Guide: whoever cannot win must not keep those who can from trying.
+#[test]
+pub(super) fn a_refused_question_does_not_make_a_member_wait_anew() {
+    let mut cluster = Cluster::led_by(A, 3);
+    cluster.crash(A);
+    cluster.crash(C);
+    cluster.crash(B);
+    cluster.restart(B);
+    for _ in 0..2 * cluster.config.election_ticks {
+        cluster.tick(B, 1);
+        let message = Message::PreVoteRequest { for_term: Term(2), last: None };
+        cluster.deliver(Envelope { from: C, to: B, term: Term(1), message });
+    }
+    assert_eq!(cluster.status(B).role, RoleName::PreCandidate);
+}
+
 /// thesis §4.2.3: without this, a member that was cut off unseats a working leader when it comes back.
 #[test]
-fn a_member_that_hears_a_leader_ignores_candidates_and_their_terms() {
+pub(super) fn a_member_that_hears_a_leader_ignores_candidates_and_their_terms() {
     let mut cluster = Cluster::led_by(A, 3);
     let last = Some(Position { term: Term(9), index: Index(9) });
     for receiver in [A, B] {
@@ -134,7 +175,7 @@ fn a_member_that_hears_a_leader_ignores_candidates_and_their_terms() {
 }
 
 #[test]
-fn an_isolated_member_does_not_climb_in_term() {
+pub(super) fn an_isolated_member_does_not_climb_in_term() {
     let mut cluster = Cluster::led_by(A, 3);
     for _ in 0..20 {
         [A, B, C].into_iter().for_each(|id| cluster.tick(id, 5));
@@ -262,7 +303,7 @@ fn to_suspect_somebody_who_does_not_lead_changes_nothing() {
 }
 
 #[test]
-fn a_candidate_whose_timeout_passes_stands_again_in_a_later_term() {
+pub(super) fn a_candidate_whose_timeout_passes_stands_again_in_a_later_term() {
     let mut cluster = Cluster::new(3, 1);
     let mut terms = std::collections::BTreeSet::new();
     for _ in 0..200 {
@@ -275,7 +316,7 @@ fn a_candidate_whose_timeout_passes_stands_again_in_a_later_term() {
 }
 
 #[test]
-fn members_draw_different_timeouts() {
+pub(super) fn members_draw_different_timeouts() {
     let timeouts: std::collections::BTreeSet<u32> =
         (0..100).map(|seed| Cluster::new(1, seed).raft(A).timer.timeout_ticks).collect();
     assert_eq!(timeouts, (10..20).collect());

@@ -3,6 +3,7 @@
 mod cluster;
 mod elections;
 mod hostile;
+mod mutants;
 mod promises;
 mod random;
 mod reads;

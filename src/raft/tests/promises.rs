@@ -26,7 +26,7 @@ fn stored(cluster: &mut Cluster) -> Vec<Option<Index>> {
 }
 
 #[test]
-fn an_acknowledgement_waits_for_its_write() {
+pub(super) fn an_acknowledgement_waits_for_its_write() {
     let mut cluster = slow(Cluster::new(3, 1));
     cluster.deliver(append(A, 1, None, vec![entry(1, 1)]));
     assert!(stored(&mut cluster).is_empty());
@@ -35,7 +35,7 @@ fn an_acknowledgement_waits_for_its_write() {
 }
 
 #[test]
-fn a_vote_waits_for_its_write() {
+pub(super) fn a_vote_waits_for_its_write() {
     let mut cluster = slow(Cluster::new(3, 1));
     let message = Message::VoteRequest { last: None };
     cluster.deliver(Envelope { from: A, to: B, term: Term(1), message });
@@ -66,7 +66,7 @@ fn a_single_member_commits_only_what_its_disk_has_confirmed() {
 }
 
 #[test]
-fn a_leaders_appends_leave_before_its_own_disk_is_done_and_its_own_copy_counts_after() {
+pub(super) fn a_leaders_appends_leave_before_its_own_disk_is_done_and_its_own_copy_counts_after() {
     let mut cluster = slow(Cluster::led_by(A, 3));
     cluster.propose(A, "x");
     cluster.deliver_where(|_, to| to != C);

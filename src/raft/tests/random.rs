@@ -117,7 +117,8 @@ impl Chaos {
     }
 }
 
-fn run(seed: u64, size: u64, steps: u32) {
+/// What a cluster of this size goes through with this seed.
+pub(super) fn run(seed: u64, size: u64, steps: u32) {
     let mut cluster = Cluster::new(size, seed);
     cluster.instant_disks = false;
     // Small limits, so that all of them are met.

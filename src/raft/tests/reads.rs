@@ -8,7 +8,7 @@ fn ready(cluster: &Cluster, id: NodeId) -> Vec<(ReadId, Option<Index>)> {
 }
 
 #[test]
-fn a_read_waits_for_a_majority_that_still_follows() {
+pub(super) fn a_read_waits_for_a_majority_that_still_follows() {
     let mut cluster = Cluster::led_by(A, 3);
     let read = cluster.read(A);
     assert!(ready(&cluster, A).is_empty(), "the leader's own word is not enough");
@@ -63,7 +63,7 @@ fn an_old_acknowledgement_does_not_confirm_a_new_read() {
 
 /// Raft §8: until an entry of its own term is committed a leader does not know what is.
 #[test]
-fn a_new_leader_answers_no_read_before_its_first_entry_is_committed() {
+pub(super) fn a_new_leader_answers_no_read_before_its_first_entry_is_committed() {
     let mut cluster = Cluster::led_by(A, 3);
     cluster.propose(A, "x");
     cluster.deliver_all();

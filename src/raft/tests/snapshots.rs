@@ -74,9 +74,19 @@ fn an_old_snapshot_takes_nothing_away() {
     assert_eq!(cluster.status(B).applied, Some(Index(4)));
 }
 
+#[test]
+pub(super) fn an_old_snapshot_rewinds_nothing_even_where_its_entries_are_forgotten() {
+    let mut cluster = with_laggard();
+    cluster.compact(B);
+    let before = cluster.raft(B).log.clone();
+    cluster.deliver(install(A, B, 1, snapshot(2, 1)));
+    assert_eq!(cluster.raft(B).log, before);
+    assert_eq!(cluster.status(B).applied, Some(Index(6)));
+}
+
 /// Raft §7: what follows the snapshot in the log is kept if it matches.
 #[test]
-fn a_log_that_holds_the_snapshots_last_entry_keeps_what_is_behind_it() {
+pub(super) fn a_log_that_holds_the_snapshots_last_entry_keeps_what_is_behind_it() {
     let mut cluster = Cluster::new(3, 1);
     let entries =
         (1..=4).map(|i| Entry { term: Term(1), index: Index(i), payload: Payload::Empty }).collect();
@@ -89,7 +99,7 @@ fn a_log_that_holds_the_snapshots_last_entry_keeps_what_is_behind_it() {
 
 /// hashicorp/raft PR 704: a conflicting entry at the snapshot's index must not stay.
 #[test]
-fn a_log_that_conflicts_with_the_snapshot_is_replaced() {
+pub(super) fn a_log_that_conflicts_with_the_snapshot_is_replaced() {
     let mut cluster = Cluster::new(3, 1);
     let entries =
         (1..=4).map(|i| Entry { term: Term(1), index: Index(i), payload: Payload::Empty }).collect();

@@ -1,6 +1,7 @@
 //! Exactly once, and the order of the log.
 
 use super::*;
+use crate::mutants::killing::{assert_all_killed, killers};
 
 fn put(key: &'static str, value: &'static str) -> Operation {
     Operation::Put(Put { prev_kv: true, ..Put::new(key, value) })
@@ -26,6 +27,20 @@ proptest! {
             prop_assert_eq!(bench.store.revision(), revision);
         }
     }
+}
+
+#[test]
+fn a_request_that_comes_twice_is_executed_once() {
+    let mut bench = Bench::default();
+    let command = command(1, 1, 1, put("k", "v"));
+    let first = bench.apply(&command);
+    assert_eq!(bench.apply(&command), first);
+    assert_eq!(bench.store.revision(), Revision(2));
+}
+
+#[test]
+fn the_mistake_to_execute_a_retry_again_is_caught() {
+    assert_all_killed("store/", killers![RetryExecutedTwice by a_request_that_comes_twice_is_executed_once]);
 }
 
 #[test]

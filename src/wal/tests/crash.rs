@@ -157,6 +157,18 @@ fn after_a_crash_at_any_operation_all_that_was_acknowledged_is_there_and_nothing
 }
 
 #[test]
+pub(super) fn what_was_synced_survives_the_loss_of_all_that_was_not() {
+    let disk = TestDisk::default();
+    let mut opened = start(&disk);
+    opened.wal.append(&write(Some(hard_state(1, None, None)), entries(1, 3, 1))).unwrap();
+    opened.wal.sync().unwrap();
+    opened.wal.append(&write(None, entries(4, 2, 1))).unwrap();
+    drop(opened);
+    disk.crash(Crash::LoseAll);
+    assert_eq!(start(&disk).recovered.entries, entries(1, 3, 1));
+}
+
+#[test]
 fn a_crash_while_the_log_is_opened_again_loses_nothing() {
     let torn = || {
         let disk = TestDisk::default();

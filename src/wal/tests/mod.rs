@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod model;
+mod mutants;
 mod stories;
 mod test_disk;
 

@@ -113,7 +113,7 @@ fn end_of(bytes: &[u8]) -> usize {
 }
 
 #[test]
-fn every_cut_of_an_unsynced_batch_leaves_a_prefix_and_the_hard_state_first() {
+pub(super) fn every_cut_of_an_unsynced_batch_leaves_a_prefix_and_the_hard_state_first() {
     let make = || {
         let disk = TestDisk::default();
         let mut opened = start(&disk);
@@ -251,6 +251,21 @@ fn a_purged_log_starts_again_with_hard_state_identity_and_life() {
 }
 
 #[test]
+pub(super) fn a_segment_remembers_the_snapshot_whose_mark_is_purged() {
+    let disk = TestDisk::default();
+    let options = Options { kept_snapshots: 1, ..options() };
+    let mut opened = open(disk.clone(), Path::new(DIR), &identity(), options).unwrap();
+    put(&mut opened, &[write(None, entries(1, 3, 1))]);
+    snapshot(&mut opened, &meta(3, 1));
+    let needs_a_segment = vec![entry(4, 1, &"x".repeat(5000))];
+    put(&mut opened, &[write(None, needs_a_segment.clone())]);
+    assert_eq!(opened.wal.purge().unwrap().segments, 1);
+    drop(opened);
+    let recovered = restart(&disk);
+    assert_eq!((recovered.snapshot, recovered.entries), (Some(meta(3, 1)), needs_a_segment));
+}
+
+#[test]
 fn a_broken_snapshot_is_replaced_by_an_older_one_and_the_log_or_refused() {
     let disk = TestDisk::default();
     let mut opened = start(&disk);
@@ -298,7 +313,7 @@ fn a_first_snapshot_that_is_broken_is_replaced_by_the_whole_log() {
 }
 
 #[test]
-fn an_installed_snapshot_replaces_a_log_that_does_not_lead_to_it() {
+pub(super) fn an_installed_snapshot_replaces_a_log_that_does_not_lead_to_it() {
     for (kept, position) in [(entries(5, 2, 2), meta(4, 2)), (vec![], meta(4, 3)), (vec![], meta(9, 2))] {
         let disk = TestDisk::default();
         let mut opened = start(&disk);
