@@ -102,6 +102,8 @@ pub struct Cluster {
     leaders: BTreeMap<Term, NodeId>,
     /// What the oracle has seen applied: the position and the digest after it.
     applied: BTreeMap<Index, (Term, u64)>,
+    /// The commands among what was applied.
+    pub commands: BTreeMap<Index, Bytes>,
     reads: BTreeMap<(NodeId, u64), Option<Index>>,
     next_read: u64,
 }
@@ -123,6 +125,7 @@ impl Cluster {
             seed,
             leaders: BTreeMap::new(),
             applied: BTreeMap::new(),
+            commands: BTreeMap::new(),
             reads: BTreeMap::new(),
             next_read: 0,
         };
@@ -251,6 +254,9 @@ impl Cluster {
                     member.machine.apply(&entry);
                     self.witness(id, entry.position());
                     self.feed(id, Input::Applied(entry.index));
+                    if let Payload::Command(command) = entry.payload {
+                        self.commands.insert(entry.index, command);
+                    }
                 }
             }
             Output::ReadReady(read, index) => {

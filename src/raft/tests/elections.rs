@@ -42,7 +42,7 @@ fn three_members_elect_one_leader_and_its_term_stays() {
 }
 
 #[test]
-fn a_single_member_begins_a_new_term_before_it_leads() {
+pub(super) fn a_single_member_begins_a_new_term_before_it_leads() {
     let mut cluster = Cluster::led_by(A, 1);
     assert_eq!((cluster.status(A).term, cluster.status(A).commit), (Term(1), Some(Index(1))));
     cluster.crash(A);
@@ -192,7 +192,7 @@ pub(super) fn an_isolated_member_does_not_climb_in_term() {
 
 /// etcd #8243: with pre-votes, a member of a higher term and a leader that ignores it must not be stuck for ever.
 #[test]
-fn a_member_of_a_higher_term_is_taken_in_again() {
+pub(super) fn a_member_of_a_higher_term_is_taken_in_again() {
     let mut cluster = Cluster::led_by(A, 3);
     cluster.crash(C);
     cluster.members.get_mut(&C).unwrap().platter.hard_state.term = Term(7);

@@ -3,6 +3,8 @@
 mod cluster;
 mod elections;
 mod hostile;
+mod known_bugs;
+mod mit;
 mod mutants;
 mod promises;
 mod random;

@@ -47,7 +47,7 @@ pub(super) fn a_vote_waits_for_its_write() {
 
 /// eliben/raft PR 26.
 #[test]
-fn a_candidate_asks_nobody_before_its_term_and_its_own_vote_are_durable() {
+pub(super) fn a_candidate_asks_nobody_before_its_term_and_its_own_vote_are_durable() {
     let mut cluster = slow(Cluster::new(1, 1));
     cluster.tick(A, 20);
     assert_eq!(cluster.status(A).role, RoleName::Candidate, "its own vote does not count yet");
@@ -57,7 +57,7 @@ fn a_candidate_asks_nobody_before_its_term_and_its_own_vote_are_durable() {
 
 /// raft-rs PR 372, etcd #14370.
 #[test]
-fn a_single_member_commits_only_what_its_disk_has_confirmed() {
+pub(super) fn a_single_member_commits_only_what_its_disk_has_confirmed() {
     let mut cluster = slow(Cluster::led_by(A, 1));
     cluster.propose(A, "x");
     assert_eq!(cluster.status(A).commit, Some(Index(1)));
@@ -79,7 +79,7 @@ pub(super) fn a_leaders_appends_leave_before_its_own_disk_is_done_and_its_own_co
 
 /// raft-rs PR 417, etcd's "append ABA race": the ticket of an overwritten write proves nothing.
 #[test]
-fn a_late_ticket_for_an_overwritten_write_proves_nothing() {
+pub(super) fn a_late_ticket_for_an_overwritten_write_proves_nothing() {
     let mut cluster = slow(Cluster::new(3, 1));
     cluster.deliver(append(A, 1, None, vec![entry(1, 1), entry(2, 1)]));
     cluster.deliver(append(C, 2, None, vec![entry(1, 2), entry(2, 2)]));
@@ -140,4 +140,24 @@ fn what_was_committed_before_a_crash_is_applied_after_it_without_a_leader() {
     cluster.restart(B);
     assert_eq!(cluster.status(B).leader, None);
     assert_eq!(cluster.status(B).applied, Some(Index(3)), "all but the last, which was never hinted at");
+}
+
+#[test]
+fn no_more_is_handed_to_the_state_machine_than_it_may_hold() {
+    let mut raft = Cluster::led_by(A, 1).raft(A).clone();
+    raft.config.max_applying_bytes = 100;
+    let mut handed_over = 0;
+    for nth in 0..20 {
+        raft.step(Input::Propose(ProposalId(nth), "x".into()));
+        for output in raft.drain() {
+            match output {
+                Output::Persist(ticket, _) => raft.step(Input::Persisted(ticket)),
+                Output::Apply(entries) => handed_over += entries.len(),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(handed_over, 4, "what fills the limit, and no more");
+    raft.step(Input::Applied(Index(5)));
+    assert!(raft.drain().iter().any(|output| matches!(output, Output::Apply(_))), "there is room again");
 }

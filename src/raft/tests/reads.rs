@@ -48,7 +48,7 @@ fn reads_that_wait_together_share_a_round() {
 
 /// etcd #20418: an acknowledgement of an older round confirms nothing.
 #[test]
-fn an_old_acknowledgement_does_not_confirm_a_new_read() {
+pub(super) fn an_old_acknowledgement_does_not_confirm_a_new_read() {
     let mut cluster = Cluster::led_by(A, 3);
     cluster.tick(A, cluster.config.heartbeat_ticks);
     cluster.network.retain(|envelope| envelope.to == B);
@@ -102,7 +102,7 @@ pub(super) fn a_new_leader_answers_no_read_before_its_first_entry_is_committed()
 }
 
 #[test]
-fn a_deposed_leader_answers_nothing() {
+pub(super) fn a_deposed_leader_answers_nothing() {
     let mut cluster = Cluster::led_by(A, 3);
     cluster.read(A);
     cluster.take_messages();

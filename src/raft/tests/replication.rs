@@ -285,7 +285,7 @@ pub(super) fn two_of_four_commit_nothing() {
 
 /// openraft #1500, raft-rs PR 557.
 #[test]
-fn a_refusal_that_a_later_acknowledgement_overtook_is_ignored() {
+pub(super) fn a_refusal_that_a_later_acknowledgement_overtook_is_ignored() {
     let mut cluster = Cluster::led_by(A, 3);
     cluster.propose(A, "x");
     cluster.deliver_all();

@@ -62,7 +62,7 @@ fn a_snapshot_is_acknowledged_only_when_it_is_durable() {
 
 /// camunda #6092, etcd PR 1763.
 #[test]
-fn an_old_snapshot_takes_nothing_away() {
+pub(super) fn an_old_snapshot_takes_nothing_away() {
     let mut cluster = Cluster::led_by(A, 3);
     for _ in 0..3 {
         cluster.propose(A, "x");
@@ -119,7 +119,7 @@ pub(super) fn a_log_that_conflicts_with_the_snapshot_is_replaced() {
 
 /// RedisLabs/raft 699e87d, d23f390: loading a snapshot must not lower the term or forget the vote.
 #[test]
-fn a_snapshot_changes_neither_term_nor_vote() {
+pub(super) fn a_snapshot_changes_neither_term_nor_vote() {
     let mut cluster = Cluster::new(3, 1);
     let message = Message::VoteRequest { last: None };
     cluster.deliver(Envelope { from: C, to: B, term: Term(9), message });
@@ -131,7 +131,7 @@ fn a_snapshot_changes_neither_term_nor_vote() {
 
 /// etcd-io/raft PR 31: an entry that is forgotten matches no term.
 #[test]
-fn an_append_behind_forgotten_entries_is_judged_by_what_is_committed() {
+pub(super) fn an_append_behind_forgotten_entries_is_judged_by_what_is_committed() {
     let mut cluster = with_laggard();
     cluster.compact(B);
     let entries =
@@ -142,7 +142,7 @@ fn an_append_behind_forgotten_entries_is_judged_by_what_is_committed() {
 }
 
 #[test]
-fn a_snapshot_that_could_not_be_delivered_is_tried_again_when_the_peer_answers() {
+pub(super) fn a_snapshot_that_could_not_be_delivered_is_tried_again_when_the_peer_answers() {
     let mut cluster = with_laggard();
     cluster.restart(C);
     cluster.tick(A, cluster.config.heartbeat_ticks);

@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod known_bugs;
 mod model;
 mod mutants;
 mod stories;

@@ -399,7 +399,7 @@ fn the_commit_hint_never_points_behind_the_log() {
 }
 
 #[test]
-fn a_failed_sync_is_final_and_the_next_life_writes_the_doubtful_bytes_again() {
+pub(super) fn a_failed_sync_is_final_and_the_next_life_writes_the_doubtful_bytes_again() {
     let disk = TestDisk::default();
     let mut opened = start(&disk);
     put(&mut opened, &[write(None, entries(1, 1, 1))]);
