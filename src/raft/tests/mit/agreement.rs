@@ -67,7 +67,9 @@ fn fail_agree() {
     let leader = course.leader();
     let away = course.after(leader, 1);
     course.cut([away]);
-    (0..4).for_each(|_| drop(course.one(2)));
+    for _ in 0..4 {
+        course.one(2);
+    }
     course.pass(30);
     course.connect([away]);
     course.one(3);
@@ -116,7 +118,7 @@ fn rejoin() {
     course.one(3);
     let first = course.leader();
     course.cut([first]);
-    let junk: Vec<String> = (0..3).map(|_| course.start(first)).collect();
+    let junk = course.start_many(3, first);
     course.one(2);
     let second = course.leader();
     course.cut([second]);
@@ -136,17 +138,17 @@ fn backup() {
     let pal = course.after(first, 1);
     let others = [2, 3, 4].map(|steps| course.after(first, steps));
     course.cut(others);
-    (0..50).for_each(|_| drop(course.start(first)));
+    course.start_many(50, first);
     course.pass(3);
     course.cut([first, pal]);
     course.connect(others);
     let second = course.leader();
-    (0..50).for_each(|_| drop(course.start(second)));
+    course.start_many(50, second);
     course.one(3);
     let second = course.leader();
     let away = *others.iter().find(|id| **id != second).expect("there are three");
     course.cut([away]);
-    (0..50).for_each(|_| drop(course.start(second)));
+    course.start_many(50, second);
     course.pass(3);
     course.cut(others);
     course.connect([first, pal, away]);
@@ -155,7 +157,7 @@ fn backup() {
     let spent = course.messages - before;
     assert!(spent < 60, "{spent} messages to elect a leader and to bring two logs into line");
     let third = course.leader();
-    (0..50).for_each(|_| drop(course.start(third)));
+    course.start_many(50, third);
     course.one(3);
     course.recover();
 }
@@ -168,7 +170,7 @@ fn count() {
     course.pass(1);
     assert!((1..=30).contains(&course.messages), "{} messages for an election", course.messages);
     let before = course.messages;
-    let commands: Vec<String> = (0..10).map(|_| course.start(leader)).collect();
+    let commands = course.start_many(10, leader);
     while course.applied(&commands[9]).is_none_or(|(_, count)| count < 3) {
         course.pass(1);
     }

@@ -88,7 +88,9 @@ impl Course {
     }
 
     fn connect(&mut self, ids: impl IntoIterator<Item = NodeId>) {
-        ids.into_iter().for_each(|id| drop(self.cut.remove(&id)));
+        for id in ids {
+            self.cut.remove(&id);
+        }
     }
 
     fn crash(&mut self, ids: impl IntoIterator<Item = NodeId>) {
@@ -186,6 +188,11 @@ impl Course {
         let command = format!("command {}", self.last_command);
         self.cluster.propose(id, &command);
         command
+    }
+
+    /// `count` such commands at once, none of which is waited for.
+    fn start_many(&mut self, count: u64, id: NodeId) -> Vec<String> {
+        (0..count).map(|_| self.start(id)).collect()
     }
 
     /// Where a command was applied last, and by how many members.

@@ -96,7 +96,7 @@ fn unreliable_agree() {
     course.network = Network::Unreliable;
     for _ in 0..25 {
         let leader = course.leader();
-        (0..4).for_each(|_| drop(course.start(leader)));
+        course.start_many(4, leader);
         course.one(1);
     }
     course.recover();

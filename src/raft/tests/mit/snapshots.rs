@@ -25,7 +25,7 @@ fn falls_behind(network: Network, fate: Fate) {
             Fate::Crashes => course.crash([victim]),
         }
         let writer = course.leader();
-        (0..15).for_each(|_| drop(course.start(writer)));
+        course.start_many(15, writer);
         course.one(if fate == Fate::Stays { 3 } else { 2 });
         for id in course.reachable() {
             let held = course.cluster.raft(id).log.entries().count();
@@ -81,7 +81,7 @@ fn snapshot_all_crash() {
     for _ in 0..5 {
         let leader = course.leader();
         let count = 5 + course.below(10);
-        (0..count).for_each(|_| drop(course.start(leader)));
+        course.start_many(count, leader);
         let before = course.one(3);
         course.crash(course.members());
         course.restart(course.members());
@@ -95,7 +95,7 @@ fn snapshot_init() {
     let mut course = Course::with_snapshots(3);
     course.one(3);
     let leader = course.leader();
-    (0..11).for_each(|_| drop(course.start(leader)));
+    course.start_many(11, leader);
     course.one(3);
     for _ in 0..2 {
         course.crash(course.members());
