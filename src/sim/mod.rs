@@ -1,0 +1,4 @@
+//! The simulator: the real protocol, log and store under a simulated network, disk and clock.
+
+pub mod history;
+pub mod linearizability;
