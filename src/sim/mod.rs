@@ -2,3 +2,5 @@
 
 pub mod history;
 pub mod linearizability;
+#[cfg(any(test, feature = "model-check"))]
+pub mod model;
