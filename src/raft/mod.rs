@@ -23,6 +23,7 @@
 //! | `read.rs` | reads without a write | §8 |
 //! | `snapshot.rs` | forgetting | §7 |
 //! | `check.rs` | what must always hold | Figure 3 |
+//! | `canonical.rs` | what is all one to a model checker | |
 //!
 //! # Three members in memory
 //!
@@ -96,6 +97,8 @@
 //! ```
 
 mod append;
+#[cfg(any(test, feature = "model-check"))]
+mod canonical;
 mod check;
 mod commit;
 mod config;

@@ -29,8 +29,8 @@ pub(super) struct Leading {
     pub(super) new_reads: Vec<super::read::Reader>,
     /// Bytes of entries that are not committed.
     pub(super) uncommitted_bytes: usize,
-    heartbeat_elapsed_ticks: u32,
-    quorum_elapsed_ticks: u32,
+    pub(super) heartbeat_elapsed_ticks: u32,
+    pub(super) quorum_elapsed_ticks: u32,
 }
 
 impl Raft {
