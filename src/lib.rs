@@ -40,6 +40,7 @@
 pub mod codec;
 pub mod raft;
 pub mod server;
+pub mod sim;
 pub mod store;
 pub mod transport;
 pub mod wal;

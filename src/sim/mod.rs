@@ -1,0 +1,3 @@
+//! The simulator: the same raft, wal and store under a simulated network, disk and clock.
+
+pub mod scenario;
