@@ -1,3 +1,4 @@
 //! The simulator: the same raft, wal and store under a simulated network, disk and clock.
 
 pub mod scenario;
+pub mod trace;

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
+use serde::Serialize;
+
 use crate::raft::NodeId;
 
 /// How many members a scenario has at most: enough for every story, few enough for one lane each in a picture.
@@ -72,7 +74,7 @@ pub enum Expectation {
 }
 
 /// One direction between two members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Link {
     /// Who sends.
     pub from: NodeId,
@@ -84,7 +86,7 @@ pub struct Link {
 pub type Nth = NonZeroU32;
 
 /// What becomes of the bytes that a crashed member had written and not synced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub enum Unsynced {
     /// They are lost.
     #[default]
@@ -99,7 +101,7 @@ pub enum Unsynced {
 
 /// One thing that happens. An action that does not apply (a delivery on an empty link, the crash of a member that is
 /// down) is skipped: so any part of a scenario is a scenario too, which is what lets it shrink.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Action {
     /// `tick 1 x10`: the member's clock ticks, so many times in a row.
     Tick {
@@ -192,6 +194,8 @@ pub enum Action {
         /// The key.
         key: String,
     },
+    /// `retry 1`: the member proposes again, each under its old id, all requests of its clients that have no answer yet.
+    Retry(NodeId),
     /// `snapshot 1`: the member takes a snapshot of what it has applied.
     Snapshot(NodeId),
     /// `suspect 1 2`: the connection between the two breaks, as seen by the first.
