@@ -85,11 +85,8 @@ impl Canvas<'_> {
         if row.divides {
             let first = self.column(self.diagram.members[0]).max(action.chars().count() + 1);
             let last = self.column(*self.diagram.members.last().expect("there is a member"));
-            for column in first..=last {
-                if line[column] == ' ' {
-                    line[column] = '╌';
-                }
-            }
+            let free = line[first..=last].iter_mut().filter(|place| **place == ' ');
+            free.for_each(|place| *place = '╌');
         }
         let mut marks_at = None;
         if let Some(arrow) = &row.arrow {
