@@ -3,6 +3,7 @@
 pub mod diagram;
 pub mod history;
 pub mod linearizability;
+pub mod replay;
 pub mod scenario;
 pub mod shrink;
 pub mod trace;

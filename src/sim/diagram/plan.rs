@@ -1,11 +1,11 @@
 //! From the trace to a plan of the picture: rows, and what stands in each of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::label::{self, Sign};
 use crate::raft::NodeId;
 use crate::sim::scenario::Action;
-use crate::sim::trace::{Happening, Loss, MessageId, Record, Sketch, Trace};
+use crate::sim::trace::{Happening, Loss, MessageId, Record, RequestNumber, Sketch, Trace};
 
 /// A picture of one run, not drawn yet.
 #[derive(Clone, Debug)]
@@ -93,6 +93,8 @@ struct Plan {
     lanes: BTreeMap<NodeId, Lane>,
     /// The messages on their way, with the row in which they were sent.
     flying: BTreeMap<MessageId, (Sketch, usize)>,
+    /// What the scenario's clients have asked.
+    asked: BTreeSet<RequestNumber>,
     /// What is being done.
     action: Action,
     /// The row in which that began.
@@ -125,12 +127,18 @@ impl Plan {
             Record::Arrived(id) => self.ends(*id, None),
             Record::Lost(id, loss) => self.ends(*id, Some(*loss)),
             Record::Member(member, happening) => self.happens(*member, happening),
-            Record::Asked(member, _) => {
+            Record::Asked(member, request) => {
                 if let Some(text) = label::request(&self.action) {
+                    self.asked.insert(*request);
                     self.mark(*member, Sign::Asked, text);
                 }
             }
-            Record::Answered(member, _, answer) => self.mark(*member, Sign::Answered, label::answer(answer)),
+            // Settling asks something of its own, to see whether clients are served.
+            Record::Answered(member, request, answer) => {
+                if self.asked.contains(request) {
+                    self.mark(*member, Sign::Answered, label::answer(answer));
+                }
+            }
             Record::Watched { member, key, value, revision, .. } => {
                 let change = match value {
                     Some(value) => format!("watcher sees {key}={value}, revision {revision}"),
