@@ -80,8 +80,14 @@ impl Diagram {
     pub fn new(members: impl IntoIterator<Item = NodeId>, trace: &Trace) -> Diagram {
         let members: Vec<NodeId> = members.into_iter().collect();
         let lanes = members.iter().map(|member| (*member, Lane::Follows)).collect();
-        let mut plan =
-            Plan { rows: Vec::new(), lanes, flying: BTreeMap::new(), action: Action::Heal, action_row: 0 };
+        let mut plan = Plan {
+            rows: Vec::new(),
+            lanes,
+            flying: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            action: Action::Heal,
+            action_row: 0,
+        };
         trace.records().iter().for_each(|record| plan.add(record));
         Diagram { members, rows: plan.rows }
     }

@@ -189,7 +189,7 @@ impl<'a> Page<'a> {
             );
         }
         if let Some(arrow) = &row.arrow {
-            self.arrow(y, arrow, arrows, words);
+            self.arrow(y, arrow, !row.marks.is_empty(), arrows, words);
         }
         if let Some(mark) = row.marks.first() {
             self.marks(y, mark.member, row, arrows, words);
@@ -202,25 +202,27 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn arrow(&self, y: f64, arrow: &Arrow, arrows: &mut String, labels: &mut String) {
+    fn arrow(&self, y: f64, arrow: &Arrow, is_marked: bool, arrows: &mut String, labels: &mut String) {
         let (from, lane) = (self.x(arrow.sketch.from), self.x(arrow.sketch.to));
         let side = (lane - from).signum();
-        let start = (from + 3.0 * side, self.y(arrow.sent));
-        let mut tip = (lane - 3.0 * side, y);
-        let class = if arrow.lost.is_some() { "lost" } else { class_of(&arrow.sketch) };
-        if arrow.lost.is_some() {
-            tip.0 = from + (lane - from) * (1.0 - 0.3 * self.gap / (lane - from).abs());
-        }
+        let is_lost = arrow.lost.is_some();
+        let class = if is_lost { "lost" } else { class_of(&arrow.sketch) };
+        let (start_x, start_y) = (from + 3.0 * side, self.y(arrow.sent));
+        let x = match is_lost {
+            true => lane - 0.3 * self.gap * side,
+            false => lane - if is_marked { 8.0 } else { 3.0 } * side,
+        };
+        // What passes other lanes passes them in a bow: else it might seem to begin or to end there.
+        let sag = if (lane - from).abs() > 1.5 * self.gap { 20.0 } else { 0.0 };
+        let (bend_x, bend_y) = ((start_x + x) / 2.0, (start_y + y) / 2.0 + sag);
         let _ = writeln!(
             arrows,
-            "<line class=\"arrow {class}\" x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\"/>",
-            start.0, start.1, tip.0, tip.1
+            "<path class=\"arrow {class}\" d=\"M{start_x:.1} {start_y:.1}Q{bend_x:.1} {bend_y:.1} {x:.1} {y:.1}\"/>"
         );
-        let (x, y) = tip;
-        if arrow.lost.is_some() {
+        if is_lost {
             let _ = writeln!(arrows, "<path class=\"sign lost\" d=\"{}\"/>", cross(x, y));
         } else {
-            let angle = (y - start.1).atan2(x - start.0);
+            let angle = (y - bend_y).atan2(x - bend_x);
             let wing = |turn: f64| (x - 9.0 * (angle + turn).cos(), y - 9.0 * (angle + turn).sin());
             let ((ax, ay), (bx, by)) = (wing(0.38), wing(-0.38));
             let _ = writeln!(
@@ -230,11 +232,11 @@ impl<'a> Page<'a> {
         }
         // The words lie along the line, above it, beside its head: there no other arrow leaves.
         let (end, at) = if side > 0.0 { (" end", x - 14.0) } else { ("", x + 14.0) };
-        let slope = ((y - start.1) / (x - start.0)).atan().to_degrees();
+        let slope = ((y - bend_y) / (x - bend_x)).atan().to_degrees();
         let _ = writeln!(
             labels,
             "<text class=\"label{end}\" x=\"{at:.1}\" y=\"{:.1}\" transform=\"rotate({slope:.1} {x:.1} {y:.1})\">{}</text>",
-            y - 4.5,
+            y - if sag > 0.0 { 7.0 } else { 4.5 },
             escape(&arrow.words())
         );
     }
