@@ -8,9 +8,9 @@
 //!
 //! | room | what it is | what it knows of the others |
 //! |---|---|---|
-//! | [`store`] | the state machine: every version of every key, watches, snapshots | the types of `raft`, `codec` |
-//! | [`raft`] | the protocol: a pure machine without I/O, clock or threads | nothing |
-//! | [`wal`] | the disk: segments, records, recovery, snapshot files | the types of `raft`, `codec` |
+//! | [`store`] | the state machine: every version of every key, watches, snapshots | the types of `raft`, `codec`, `mutants` |
+//! | [`raft`] | the protocol: a pure machine without I/O, clock or threads | `mutants` |
+//! | [`wal`] | the disk: segments, records, recovery, snapshot files | the types of `raft`, `codec`, `mutants` |
 //! | [`transport`] | the peers: frames over TCP | the types of `raft`, `codec` |
 //! | [`server`] | the member: threads and channels that join the four above | all of them |
 #![cfg_attr(
@@ -22,6 +22,7 @@
     doc = "| `etcd` | the door for etcd clients; behind the feature `etcd`, which this build does without | `server`, `store` |"
 )]
 //! | [`codec`] | the one place that names the serde format | nothing |
+//! | [`mutants`] | known mistakes, as switches that only tests have | nothing |
 //!
 //! Nothing in a row knows anything that is not in its last column; a test holds it so. The programs `node` and `ctl` stand on
 //! top of all of it.
@@ -38,6 +39,7 @@
 //!   is built.
 
 pub mod codec;
+pub mod mutants;
 pub mod raft;
 pub mod server;
 pub mod sim;

@@ -1,5 +1,7 @@
 //! The follower's side of replication: verify, truncate what conflicts, store, acknowledge (Raft §5.3).
 
+use crate::mutants::{self, Mutant};
+
 use super::Raft;
 use super::io::Event;
 use super::message::{AppendOutcome, Message, Round};
@@ -17,7 +19,11 @@ impl Append {
     /// The last index that the log is known to share with the leader's once the append is stored. Nothing behind it is
     /// verified, however long the log is.
     fn last_verified(&self) -> Option<Index> {
-        self.entries.last().map(|entry| entry.index).or(self.previous.map(|previous| previous.index))
+        let previous = self.previous.map(|previous| previous.index);
+        if mutants::is(Mutant::PreviousTakenForLast) {
+            return previous;
+        }
+        self.entries.last().map(|entry| entry.index).or(previous)
     }
 
     /// Whether the entries follow `previous` and each other, as all that a leader sends do.
@@ -52,12 +58,21 @@ impl Raft {
         if let Some(previous) = append.previous
             && Some(previous.index) > self.commit
             && !self.log.holds(previous)
+            && !(mutants::is(Mutant::PreviousBeyondEndAccepted)
+                && Some(previous.index) > self.log.last_index())
         {
             let outcome = self.conflict(previous);
-            return self.send(from, Message::AppendResponse { outcome, round });
+            self.send(from, Message::AppendResponse { outcome, round });
+            if !mutants::is(Mutant::RefusedAndStored) {
+                return;
+            }
         }
         let verified = append.last_verified();
-        let commit = append.commit.min(verified);
+        let commit = if mutants::is(Mutant::CommitBeyondVerified) {
+            append.commit.min(self.log.last_index().max(verified))
+        } else {
+            append.commit.min(verified)
+        };
         self.store_entries(append.entries);
         self.commit_to(commit);
         let outcome = AppendOutcome::Stored { matched: verified.max(self.commit) };
@@ -88,13 +103,16 @@ impl Raft {
     /// must not throw away what has come since.
     fn store_entries(&mut self, entries: Vec<Entry>) {
         for entry in entries {
-            if Some(entry.index) <= self.commit || self.log.holds(entry.position()) {
+            let is_known = self.log.holds(entry.position()) && !mutants::is(Mutant::TruncatedWithoutConflict);
+            if Some(entry.index) <= self.commit || is_known {
                 continue;
             }
             if let Some(term) = self.log.term_of(entry.index) {
                 self.event(Event::TruncatedLog { from: Position { term, index: entry.index } });
                 self.log.truncate(entry.index);
-                self.disk.overwritten(entry.index);
+                if !mutants::is(Mutant::TruncationNotDurable) {
+                    self.disk.overwritten(entry.index);
+                }
             }
             self.log.push(entry);
         }

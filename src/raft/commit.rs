@@ -1,5 +1,7 @@
 //! What is committed, and what of it goes to the state machine (Raft §5.3, §5.4.2).
 
+use crate::mutants::{self, Mutant};
+
 use super::io::Output;
 use super::types::{Entry, Index};
 use super::{Raft, Role};
@@ -13,12 +15,17 @@ impl Raft {
         let Role::Leader(leading) = &self.role else { return };
         let replicated = self.membership.replicated(|voter| {
             if voter == self.config.id {
-                self.disk.durable()
+                let is_early = mutants::is(Mutant::OwnCopyBeforeDurable);
+                if is_early { self.log.last_index() } else { self.disk.durable() }
             } else {
-                leading.peers.get(&voter).and_then(|progress| progress.matched)
+                let progress = leading.peers.get(&voter)?;
+                let is_hasty = mutants::is(Mutant::NextTakenForMatch);
+                if is_hasty { progress.next.previous() } else { progress.matched }
             }
         });
-        let is_own = |index: Index| self.log.term_of(index) == Some(self.term);
+        let is_own = |index: Index| {
+            self.log.term_of(index) == Some(self.term) || mutants::is(Mutant::OldTermCommittedByCounting)
+        };
         if replicated.is_some_and(is_own) {
             self.commit_to(replicated);
         }
@@ -32,7 +39,7 @@ impl Raft {
 
     /// Moves the commit index forward, never back.
     pub(super) fn commit_to(&mut self, commit: Option<Index>) {
-        if commit <= self.commit {
+        if commit <= self.commit && !mutants::is(Mutant::CommitMovesBack) {
             return;
         }
         let newly = self.log.slice_bytes(Index::after(self.commit), commit);
@@ -44,10 +51,14 @@ impl Raft {
 
     /// Hands what is committed, and durable here too, to the state machine: each entry once, in order.
     pub(super) fn apply_committed(&mut self) {
-        let until = self.commit.min(self.disk.durable());
+        let is_rash = mutants::is(Mutant::UncommittedApplied);
+        let until = if is_rash { self.disk.durable() } else { self.commit.min(self.disk.durable()) };
         while self.handed_over < until && !self.applying.is_full(usize::MAX, self.config.max_applying_bytes) {
-            let entries =
-                self.log.slice(Index::after(self.handed_over), until, self.config.max_applying_bytes);
+            let from = match self.handed_over {
+                Some(last) if mutants::is(Mutant::AppliedTwice) => last,
+                last => Index::after(last),
+            };
+            let entries = self.log.slice(from, until, self.config.max_applying_bytes);
             let Some(last) = entries.last().map(|entry| entry.index) else { return };
             self.applying.push(last, entries.iter().map(Entry::size_bytes).sum());
             self.handed_over = Some(last);

@@ -11,6 +11,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::mutants::{self, Mutant};
+
 use super::io::{Event, LostLeader};
 use super::message::Message;
 use super::types::{NodeId, Position, Term};
@@ -50,6 +52,12 @@ pub(super) struct Ballot {
 /// wins, and only between equal terms does the length count.
 fn is_up_to_date(theirs: Option<Position>, ours: Option<Position>) -> bool {
     let rank = |last: Option<Position>| last.map(|last| (last.term, last.index));
+    if mutants::is(Mutant::LogsComparedByLength) {
+        return theirs.map(|last| last.index) >= ours.map(|last| last.index);
+    }
+    if mutants::is(Mutant::LogsComparedBackwards) {
+        return rank(theirs) <= rank(ours);
+    }
     rank(theirs) >= rank(ours)
 }
 // ANCHOR_END: up-to-date
@@ -58,7 +66,8 @@ impl Raft {
     /// Draws a new election timeout, between one and two times the setting, and starts to wait anew.
     pub(super) fn restart_timer(&mut self) {
         let base = self.config.election_ticks.max(1);
-        self.timer = Timer { elapsed_ticks: 0, timeout_ticks: base + self.dice.below(base) };
+        let more = if mutants::is(Mutant::TimeoutsNotRandom) { 0 } else { self.dice.below(base) };
+        self.timer = Timer { elapsed_ticks: 0, timeout_ticks: base + more };
     }
 
     /// While a leader is suspected to be dead, everything is tried again soon.
@@ -69,6 +78,9 @@ impl Raft {
 
     pub(super) fn tick_election(&mut self) {
         self.timer.elapsed_ticks = self.timer.elapsed_ticks.saturating_add(1);
+        if mutants::is(Mutant::CandidateWaitsForEver) && matches!(self.role, Role::Candidate(_)) {
+            return;
+        }
         if self.timer.elapsed_ticks >= self.timer.timeout_ticks && self.is_voter() {
             self.become_pre_candidate();
         }
@@ -91,6 +103,7 @@ impl Raft {
     /// counts itself: check-quorum makes it give up when it should.
     pub(super) fn hears_a_leader(&self) -> bool {
         match &self.role {
+            _ if mutants::is(Mutant::ReturningNodeDisrupts) => false,
             Role::Leader(_) => true,
             Role::Follower(Following { leader: Some(_), suspected: false }) => {
                 self.timer.elapsed_ticks < self.config.election_ticks
@@ -126,6 +139,9 @@ impl Raft {
     }
 
     pub(super) fn on_pre_vote_request(&mut self, from: NodeId, for_term: Term, last: Option<Position>) {
+        if mutants::is(Mutant::TermTakenFromPreVote) && for_term > self.term {
+            self.adopt_term(for_term);
+        }
         let granted = for_term > self.term && !self.hears_a_leader() && is_up_to_date(last, self.log.last());
         self.send(from, Message::PreVoteResponse { for_term, granted });
     }
@@ -187,7 +203,11 @@ impl Raft {
 
     pub(super) fn count_vote(&mut self, from: NodeId) {
         let Role::Candidate(ballot) = &mut self.role else { return };
-        ballot.granted.insert(from);
+        let is_new = ballot.granted.insert(from);
+        if mutants::is(Mutant::DuplicateVoteCounted) && !is_new {
+            let somebody = self.membership.voters.iter().find(|voter| !ballot.granted.contains(voter));
+            ballot.granted.extend(somebody.copied());
+        }
         if self.membership.is_quorum(&ballot.granted) {
             let votes = ballot.granted.iter().copied().collect();
             self.become_leader(votes);
@@ -207,6 +227,9 @@ impl Raft {
 
     /// Becomes a follower within the current term, with no leader known yet.
     pub(super) fn become_follower(&mut self) {
+        if mutants::is(Mutant::VoteClearedOnStepDown) {
+            self.vote = None;
+        }
         let was_follower = matches!(self.role, Role::Follower(_));
         self.role = Role::Follower(Following::default());
         if !was_follower {

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::mutants::{self, Mutant};
+
 use super::types::{Entry, Index, Position, SnapshotMeta, Term};
 
 // ANCHOR: log
@@ -84,7 +86,9 @@ impl Log {
     }
 
     fn offset(&self, index: Index) -> Option<usize> {
-        usize::try_from(index.0.checked_sub(self.first_index().0)?).ok()
+        let is_naive = mutants::is(Mutant::OffsetIgnoresCompaction);
+        let first = if is_naive { Index::FIRST } else { self.first_index() };
+        usize::try_from(index.0.checked_sub(first.0)?).ok()
     }
 
     pub(super) fn entry(&self, index: Index) -> Option<&Entry> {

@@ -119,6 +119,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::mutants::{self, Mutant};
+
 pub use config::{Config, Restored};
 pub use io::{Event, Input, LostLeader, Output, Reason, Refused, RoleName, Status};
 pub use message::{AppendOutcome, Envelope, Message, RemoteReadId, Round, SnapshotOrder};
@@ -301,16 +303,22 @@ impl Raft {
         if to != self.config.id || from == self.config.id {
             return self.impossible(from, "it takes this member for another");
         }
-        if term > self.term {
+        if mutants::is(Mutant::TimerResetByAnyMessage) {
+            self.timer.elapsed_ticks = 0;
+        }
+        if term > self.term && !mutants::is(Mutant::HigherTermIgnored) {
             let asks_for_votes =
                 matches!(message, Message::VoteRequest { .. } | Message::PreVoteRequest { .. });
             if asks_for_votes && self.hears_a_leader() {
                 return;
             }
+            if mutants::is(Mutant::MessageBeforeItsTerm) {
+                self.dispatch(from, message);
+                return self.adopt_term(term);
+            }
             self.adopt_term(term);
         }
-        if term < self.term && !matches!(message, Message::Forward { .. } | Message::ReadIndexRequest { .. })
-        {
+        if term < self.term && !outlives_its_term(&message) {
             return self.answer_stale(from, &message);
         }
         self.dispatch(from, message);
@@ -438,5 +446,20 @@ impl Raft {
 
     fn impossible(&mut self, from: NodeId, what: &'static str) {
         self.event(Event::ImpossibleMessage { from, what });
+    }
+}
+
+/// Whether a message means the same in a later term than its sender's: what asks the leader, whoever leads, does.
+fn outlives_its_term(message: &Message) -> bool {
+    match message {
+        Message::Forward { .. } | Message::ReadIndexRequest { .. } => true,
+        Message::Append { .. } | Message::Heartbeat { .. } | Message::Commit { .. } => {
+            mutants::is(Mutant::StaleAppendAccepted)
+        }
+        Message::VoteResponse { .. } => mutants::is(Mutant::OldVoteCounted),
+        Message::AppendResponse { .. } | Message::HeartbeatResponse { .. } => {
+            mutants::is(Mutant::StaleRepliesProcessed)
+        }
+        _ => false,
     }
 }

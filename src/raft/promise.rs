@@ -11,6 +11,8 @@
 
 use std::collections::VecDeque;
 
+use crate::mutants::{self, Mutant};
+
 use super::Raft;
 use super::io::Output;
 use super::message::{Envelope, Message};
@@ -153,8 +155,8 @@ impl Raft {
 
     fn promise(&mut self, promise: Promise) {
         match self.ticket() {
-            Some(ticket) => self.disk.held.push_back((ticket, promise)),
-            None => self.keep(promise),
+            Some(ticket) if !leaves_early(&promise) => self.disk.held.push_back((ticket, promise)),
+            _ => self.keep(promise),
         }
     }
 
@@ -195,4 +197,17 @@ impl Raft {
         self.advance_commit();
     }
     // ANCHOR_END: persisted
+}
+
+/// Whether a promise shall not wait, by mistake.
+fn leaves_early(promise: &Promise) -> bool {
+    match promise {
+        Promise::OwnVote => mutants::is(Mutant::VoteBeforeDurable),
+        Promise::Message(envelope) => match envelope.message {
+            Message::VoteRequest { .. } | Message::VoteResponse { .. } => {
+                mutants::is(Mutant::VoteBeforeDurable)
+            }
+            _ => mutants::is(Mutant::AcknowledgedBeforeSync),
+        },
+    }
 }

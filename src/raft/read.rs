@@ -10,6 +10,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::mutants::{self, Mutant};
+
 use super::io::{Output, Reason, Refused};
 use super::message::{Message, RemoteReadId, Round};
 use super::types::{Index, NodeId, ReadId};
@@ -90,7 +92,7 @@ impl Raft {
     }
 
     fn begin_round(&mut self) {
-        if !self.has_committed_in_term() {
+        if !self.has_committed_in_term() && !mutants::is(Mutant::ReadBeforeOwnCommit) {
             return;
         }
         let index = self.commit;
@@ -112,7 +114,7 @@ impl Raft {
             return;
         }
         let confirmed = self.membership.reached(|voter| {
-            if voter == self.config.id {
+            if voter == self.config.id || mutants::is(Mutant::ReadsFromOwnMemory) {
                 Some(leading.round)
             } else {
                 leading.peers.get(&voter).map(|progress| progress.heard_round)

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
+use crate::mutants::{self, Mutant};
+
 use super::io::{Event, LostLeader, Output};
 use super::message::{AppendOutcome, Message, Round, SnapshotOrder};
 use super::progress::{Flow, Progress};
@@ -109,7 +111,8 @@ impl Raft {
         for (peer, progress) in &mut leading.peers {
             progress.stalled = true;
             progress.told_round = round;
-            progress.told_commit = self.commit.min(progress.matched);
+            let is_blind = mutants::is(Mutant::HeartbeatSkipsCheck);
+            progress.told_commit = if is_blind { self.commit } else { self.commit.min(progress.matched) };
             heartbeats.push((*peer, Message::Heartbeat { commit: progress.told_commit, round }));
         }
         for (peer, heartbeat) in heartbeats {
@@ -191,7 +194,10 @@ impl Raft {
             AppendOutcome::Stored { matched } if matched > last_index => {
                 return self.impossible(from, "it acknowledges entries that do not exist");
             }
-            AppendOutcome::Stored { matched: Some(matched) } => progress.store(matched),
+            AppendOutcome::Stored { matched: Some(matched) } => {
+                let current = last_index.filter(|_| mutants::is(Mutant::MatchFromCurrentLog));
+                progress.store(current.unwrap_or(matched));
+            }
             AppendOutcome::Stored { matched: None } => {
                 if let Flow::Probe { waiting } = &mut progress.flow {
                     *waiting = false;
@@ -203,15 +209,23 @@ impl Raft {
                 }
             }
         }
-        self.advance_commit();
+        if !mutants::is(Mutant::CommitOnlyWhenSending) {
+            self.advance_commit();
+        }
     }
 
     /// Tries again further back: from the last entry that may agree, given what the follower said about its own.
     fn back_up(&mut self, peer: NodeId, refused: Index, hint: Option<Position>) {
-        let agree = hint.and_then(|hint| {
+        let mut agree = hint.and_then(|hint| {
             let below = hint.index.next().min(refused);
             self.log.last_below(below, hint.term).map(|position| position.index)
         });
+        if mutants::is(Mutant::BackUpOffByOne) {
+            agree = Some(Index::after(agree));
+        }
+        if mutants::is(Mutant::BackUpOneAtATime) {
+            agree = refused.previous();
+        }
         let Role::Leader(leading) = &mut self.role else { return };
         if let Some(progress) = leading.peers.get_mut(&peer) {
             progress.probe(agree);

@@ -1,5 +1,7 @@
 //! Compaction and snapshots (Raft §7): forgetting what a durable snapshot covers, and taking in a leader's.
 
+use crate::mutants::{self, Mutant};
+
 use super::Raft;
 use super::io::{Event, Output};
 use super::message::Message;
@@ -29,7 +31,9 @@ impl Raft {
         // What is committed here already covers an old snapshot; it must not take newer entries away (camunda #6092).
         // And a log that holds the snapshot's last entry has everything before it too (log matching): it needs no
         // snapshot, and keeps what it has behind (Raft §7).
-        if Some(last.index) > self.commit && !self.log.holds(last) {
+        let is_news = Some(last.index) > self.commit || mutants::is(Mutant::OldSnapshotInstalled);
+        let is_held = self.log.holds(last) && !mutants::is(Mutant::SuffixThrownAway);
+        if is_news && !is_held {
             self.install(from, snapshot);
         }
         self.commit_to(Some(last.index));

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tracing::error;
 
+use crate::mutants::{self, Mutant};
 use crate::raft::{ProposalId, Reason};
 use crate::store::Reply;
 
@@ -223,6 +224,7 @@ impl Table {
 impl Write {
     fn time_out(self) -> Answer<Reply> {
         let error = match (self.unrefuted, self.leader_lost) {
+            _ if mutants::is(Mutant::DefiniteErrorForUnknownOutcome) => RequestError::NoLeader,
             (0, _) => RequestError::NoLeader,
             (_, true) => RequestError::TimeoutAfterLeaderFailure,
             (_, false) => RequestError::Timeout,

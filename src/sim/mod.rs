@@ -1,6 +1,11 @@
-//! The simulator: the same raft, wal and store under a simulated network, disk and clock.
+//! The simulator: the real protocol, log and store under a simulated network, disk and clock.
 
+pub mod diagram;
+pub mod history;
+pub mod linearizability;
+pub mod replay;
 pub mod scenario;
+pub mod shrink;
 pub mod trace;
 
 mod clients;

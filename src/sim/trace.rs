@@ -344,7 +344,7 @@ mod tests {
     fn the_hash_sees_order_and_does_not_need_the_records() {
         let records = [Record::Skipped, Record::Arrived(MessageId(1)), Record::Arrived(MessageId(2))];
         let run = |mut trace: Trace, order: [usize; 3]| {
-            order.map(|at| trace.push(records[at].clone()));
+            order.iter().for_each(|at| trace.push(records[*at].clone()));
             trace
         };
         let kept = run(Trace::new(), [0, 1, 2]);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::command::{RequestId, Skipped};
 use super::error::StoreError;
 use super::key_value::Revision;
+use crate::mutants::{self, Mutant};
 use crate::raft::NodeId;
 
 /// What the store remembers of the members' requests.
@@ -71,6 +72,9 @@ impl Sessions {
         }
         if id.sequence < session.done_below {
             return Verdict::Skip(Skipped::AlreadyAnswered);
+        }
+        if mutants::is(Mutant::RetryExecutedTwice) {
+            return Verdict::Execute;
         }
         session.executed.get(&id.sequence).cloned().map_or(Verdict::Execute, Verdict::Repeated)
     }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::codec;
+use crate::mutants::{self, Mutant};
 use crate::raft::{Entry, HardState, Index, SnapshotMeta, Write};
 
 use super::disk::{Disk, DiskFile};
@@ -149,7 +150,8 @@ impl<D: Disk> Wal<D> {
             }
             wal.snapshots.open(meta)?;
             let replaces_log = wal.state.is_replaced_by(meta.last);
-            wal.encode(&Mark { meta: meta.clone(), replaces_log })?;
+            let says_so = replaces_log && !mutants::is(Mutant::SnapshotAndLogApart);
+            wal.encode(&Mark { meta: meta.clone(), replaces_log: says_so })?;
             wal.make_room()?;
             wal.state.mark(meta.clone(), replaces_log);
             wal.push(record::MARK)
@@ -246,7 +248,9 @@ impl<D: Disk> Wal<D> {
         }
         self.flush()?;
         let path = self.segments.last().map(|segment| segment.path.clone()).unwrap_or_default();
-        self.waited += self.tail.file.sync_data().map_err(WalError::io("sync the segment", path))?;
+        if !mutants::is(Mutant::SyncSkipped) {
+            self.waited += self.tail.file.sync_data().map_err(WalError::io("sync the segment", path))?;
+        }
         self.sync_count += 1;
         self.tail.synced = self.tail.written;
         self.watermark.write(self.tail.synced)?;
@@ -261,6 +265,7 @@ impl<D: Disk> Wal<D> {
     fn begin_segment(&mut self, room_bytes: u64) -> Result<(), WalError> {
         self.sync_segment()?;
         let sequence = self.segments.last().map_or(0, |segment| segment.head.sequence);
+        let is_forgetful = mutants::is(Mutant::SnapshotLostAtNextSegment);
         let head = Head {
             sequence: sequence + 1,
             start: self.tail.chain.position,
@@ -269,7 +274,7 @@ impl<D: Disk> Wal<D> {
             identity: self.identity.clone(),
             life: self.state.life,
             hard_state: self.state.hard_state,
-            marks: self.state.marks.values().cloned().collect(),
+            marks: self.state.marks.values().filter(|_| !is_forgetful).cloned().collect(),
         };
         let (segment, file, took) =
             segment::create(&self.disk, &self.dirs.log, head, self.tail.chain, room_bytes)?;

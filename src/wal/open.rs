@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use crate::mutants::{self, Mutant};
 use crate::raft::{Entry, HardState, Index, NodeId, Position, SnapshotMeta};
 
 use super::disk::Disk;
@@ -281,6 +282,9 @@ fn reopen<D: Disk>(
     let tail = Tail::new(file, replay.last_segment(), replay.chain);
     let behind = snapshot.as_ref().map(|meta| meta.last.index);
     replay.entries.retain(|entry| Some(entry.index) > behind);
+    if mutants::is(Mutant::GoodEntriesCutWithTornTail) && replay.torn_tail.is_some() {
+        replay.entries.pop();
+    }
     let mut hard_state = replay.state.hard_state;
     // The hint may have been written together with entries that a crash has torn away.
     hard_state.commit = hard_state.commit.min(replay.state.outline.last().map(|last| last.index));
