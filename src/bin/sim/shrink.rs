@@ -8,31 +8,12 @@ use raftwright::sim::scenario::Scenario;
 
 use crate::run::read;
 
-/// How the command is called.
-pub const USAGE: &str = "sim shrink FILE [--out OUT] [--mutant NAME]";
-
-/// Performs `sim shrink` with what stands behind it on the command line.
+/// Performs `sim shrink`.
 ///
 /// # Errors
 /// A sentence for the person who called it.
-pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
-    let (mut file, mut out, mut mutant) = (None, None, None);
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        let place = match argument.as_str() {
-            "--out" => &mut out,
-            "--mutant" => &mut mutant,
-            path if !path.starts_with('-') && file.is_none() => {
-                file = Some(path.to_owned());
-                continue;
-            }
-            other => return Err(format!("`{other}` is not understood: {USAGE}")),
-        };
-        *place =
-            Some(arguments.next().ok_or_else(|| format!("`{argument}` needs a value: {USAGE}"))?.clone());
-    }
-    let path = file.ok_or_else(|| format!("which scenario? {USAGE}"))?;
-    let (mut scenario, _) = read(&path)?;
+pub fn run(path: &str, out: Option<String>, mutant: Option<String>) -> Result<ExitCode, String> {
+    let (mut scenario, _) = read(path)?;
     if mutant.is_some() {
         scenario.header.mutant = mutant;
     }
