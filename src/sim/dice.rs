@@ -10,11 +10,6 @@ impl Dice {
         Dice(seed)
     }
 
-    /// A stream of its own for one purpose, so that drawing more for one does not shift the others.
-    pub fn fork(&mut self) -> Dice {
-        Dice(self.any())
-    }
-
     /// Any number.
     pub fn any(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -174,7 +174,7 @@ impl Member {
         }
         for (watch, key) in &self.watches {
             stage.reached(Situation::WatchResumed);
-            let from = stage.properties.watches.resumes_at(*watch);
+            let from = stage.properties.watches.resumes(*watch);
             life.watchers.insert(*watch, watcher(&life.store, key, Some(Revision(from)))?);
         }
         life.act(stage, Vec::new())?;
