@@ -21,6 +21,8 @@ mod reached;
 mod schedule;
 mod settle;
 mod stage;
+#[cfg(test)]
+mod stories;
 mod world;
 
 pub use faults::Fault;

@@ -41,6 +41,8 @@ pub(super) struct Arrow {
     pub lost: Option<Loss>,
     /// For how many equal ones it stands.
     pub times: u32,
+    /// How many others were lost together with it.
+    pub others: u32,
 }
 
 impl Arrow {
@@ -49,6 +51,9 @@ impl Arrow {
         let mut words = label::message(&self.sketch);
         if self.times > 1 {
             words += &format!(" ×{}", self.times);
+        }
+        if self.others > 0 {
+            words += &format!(" and {} more", self.others);
         }
         if let Some(loss) = self.lost {
             words += &format!(", {}", label::loss(loss));
@@ -175,21 +180,23 @@ impl Plan {
         if self.action == Action::Settle {
             return;
         }
-        let same = |arrow: &&mut Arrow| {
+        let alike = |arrow: &&mut Arrow| {
             lost.is_some()
                 && arrow.lost == lost
-                && label::message(&arrow.sketch) == label::message(&sketch)
                 && (arrow.sketch.from, arrow.sketch.to) == (sketch.from, sketch.to)
         };
         let of_this_action = self.rows[self.action_row..].iter_mut();
-        if let Some(arrow) = of_this_action.filter_map(|row| row.arrow.as_mut()).find(same) {
-            arrow.times += 1;
+        if let Some(arrow) = of_this_action.filter_map(|row| row.arrow.as_mut()).find(alike) {
+            match label::message(&arrow.sketch) == label::message(&sketch) {
+                true => arrow.times += 1,
+                false => arrow.others += 1,
+            }
             return;
         }
         // An arrow needs a row below the one in which it was sent, or it would be flat.
         let row_below = self.rows.len() > sent + 1;
         let row = self.row(|row| row_below && row.arrow.is_none() && row.marks.is_empty());
-        row.arrow = Some(Arrow { sketch, sent, lost, times: 1 });
+        row.arrow = Some(Arrow { sketch, sent, lost, times: 1, others: 0 });
     }
 
     /// Something happens within a member.
