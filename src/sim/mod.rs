@@ -79,6 +79,8 @@ mod reached;
 mod schedule;
 mod settle;
 mod stage;
+#[cfg(test)]
+mod stories;
 mod world;
 
 #[cfg(test)]

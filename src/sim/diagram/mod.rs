@@ -8,8 +8,8 @@
 //!
 //! A picture shows what a reader needs, not everything that the trace knows: no writes to disks but those that the
 //! scenario orders, no fresh followers that were followers before, and of [`settle`](super::scenario::Action::Settle) only what came
-//! of it, since its messages are many and all alike. Messages that are still in flight at the end are not drawn. Equal messages
-//! that one action loses on the same link are drawn once, with their number. Up to about sixty rows it reads well.
+//! of it, since its messages are many and all alike. Messages that are still in flight at the end are not drawn. Equal
+//! messages that one action loses on the same link are drawn once, with their number, and so is all that a cut loses on one. Up to about sixty rows it reads well.
 //!
 //! # How to read it
 //!

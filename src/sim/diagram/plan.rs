@@ -41,6 +41,8 @@ pub(super) struct Arrow {
     pub lost: Option<Loss>,
     /// For how many equal ones it stands.
     pub times: u32,
+    /// How many others were lost together with it.
+    pub others: u32,
 }
 
 impl Arrow {
@@ -49,6 +51,9 @@ impl Arrow {
         let mut words = label::message(&self.sketch);
         if self.times > 1 {
             words += &format!(" ×{}", self.times);
+        }
+        if self.others > 0 {
+            words += &format!(" and {} more", self.others);
         }
         if let Some(loss) = self.lost {
             words += &format!(", {}", label::loss(loss));
@@ -87,6 +92,7 @@ impl Diagram {
             asked: BTreeSet::new(),
             action: Action::Heal,
             action_row: 0,
+            cause_row: 0,
         };
         trace.records().iter().for_each(|record| plan.add(record));
         Diagram { members, rows: plan.rows }
@@ -105,6 +111,8 @@ struct Plan {
     action: Action,
     /// The row in which that began.
     action_row: usize,
+    /// The row of what happened last within a member: what is sent now is sent because of it.
+    cause_row: usize,
 }
 
 impl Plan {
@@ -113,7 +121,7 @@ impl Plan {
             Record::Action(action) => {
                 let divides = matches!(action, Action::Partition { .. } | Action::Cut(_) | Action::Heal);
                 let lanes = self.lanes.clone();
-                self.action_row = self.rows.len();
+                (self.action_row, self.cause_row) = (self.rows.len(), self.rows.len());
                 self.rows.push(Row { action: Some(action.to_string()), divides, lanes, ..Row::default() });
                 self.action = action.clone();
             }
@@ -123,11 +131,11 @@ impl Plan {
                 }
             }
             Record::Sent(id, sketch) => {
-                self.flying.insert(*id, (sketch.clone(), self.rows.len().saturating_sub(1)));
+                self.flying.insert(*id, (sketch.clone(), self.cause_row));
             }
             Record::Duplicated { of, twin } => {
                 if let Some((sketch, _)) = self.flying.get(of) {
-                    self.flying.insert(*twin, (sketch.clone(), self.rows.len().saturating_sub(1)));
+                    self.flying.insert(*twin, (sketch.clone(), self.cause_row));
                 }
             }
             Record::Arrived(id) => self.ends(*id, None),
@@ -175,21 +183,28 @@ impl Plan {
         if self.action == Action::Settle {
             return;
         }
-        let same = |arrow: &&mut Arrow| {
-            lost.is_some()
-                && arrow.lost == lost
-                && label::message(&arrow.sketch) == label::message(&sketch)
-                && (arrow.sketch.from, arrow.sketch.to) == (sketch.from, sketch.to)
-        };
-        let of_this_action = self.rows[self.action_row..].iter_mut();
-        if let Some(arrow) = of_this_action.filter_map(|row| row.arrow.as_mut()).find(same) {
-            arrow.times += 1;
-            return;
+        // A cut loses all that is on a link, whatever it is.
+        let is_cut = matches!(self.action, Action::Partition { .. } | Action::Cut(_));
+        let of_this_action = self.rows[self.action_row..].iter_mut().filter_map(|row| row.arrow.as_mut());
+        for arrow in of_this_action {
+            let is_equal = label::message(&arrow.sketch) == label::message(&sketch);
+            let same_link = (arrow.sketch.from, arrow.sketch.to) == (sketch.from, sketch.to);
+            if lost.is_some() && arrow.lost == lost && same_link && (is_equal || is_cut) {
+                if is_equal {
+                    arrow.times += 1;
+                } else {
+                    arrow.others += 1;
+                }
+                return;
+            }
         }
         // An arrow needs a row below the one in which it was sent, or it would be flat.
         let row_below = self.rows.len() > sent + 1;
         let row = self.row(|row| row_below && row.arrow.is_none() && row.marks.is_empty());
-        row.arrow = Some(Arrow { sketch, sent, lost, times: 1 });
+        row.arrow = Some(Arrow { sketch, sent, lost, times: 1, others: 0 });
+        if lost.is_none() {
+            self.cause_row = self.rows.len() - 1;
+        }
     }
 
     /// Something happens within a member.
@@ -236,5 +251,6 @@ impl Plan {
             same_lane && arrives && row.marks.len() < 2 && row.violation.is_none()
         });
         row.marks.push(Mark { member, sign, text });
+        self.cause_row = self.rows.len() - 1;
     }
 }
