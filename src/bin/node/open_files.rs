@@ -58,8 +58,8 @@ mod tests {
         assert_eq!(left_for_clients(200), 100);
         assert_eq!(left_for_clients(0), 1);
         for limit in 4..2_000 {
-            let left = left_for_clients(limit);
-            assert!(left >= 1 && left as u64 <= limit - limit / 2, "{limit}");
+            let left = left_for_clients(limit) as u64;
+            assert!(left >= 1 && limit - left >= RESERVED.min(limit / 2), "{limit}");
         }
     }
 }
