@@ -183,6 +183,16 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_is_news_where_it_speaks_of_what_was_sent_and_not_acknowledged() {
+        let replicating = replicating();
+        let news: Vec<u64> = (1..9).filter(|refused| replicating.is_news(Index(*refused))).collect();
+        assert_eq!(news, [4, 5], "behind 3, which matches, and before 6, which comes next");
+        let probing = Progress::new(Some(Index(5)));
+        let news: Vec<u64> = (1..9).filter(|refused| probing.is_news(Index(*refused))).collect();
+        assert_eq!(news, [5], "what the one probe was sent behind");
+    }
+
+    #[test]
     fn a_probe_never_starts_below_what_matches() {
         let mut progress = replicating();
         progress.probe(Some(Index(1)));
