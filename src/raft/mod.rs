@@ -25,6 +25,9 @@
 //! | `check.rs` | what must always hold | Figure 3 |
 //! | `canonical.rs` | what is all one to a model checker | |
 //!
+//! Here and there the code asks `mutants::is(…)` whether it shall make a known mistake. In a release the answer is the
+//! constant `false`; read past it at first, and see [`crate::mutants`] when you wonder what could go wrong there.
+//!
 //! # Three members in memory
 //!
 //! ```

@@ -154,11 +154,42 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_says_nothing_new_is_no_progress() {
+        let mut progress = replicating();
+        progress.stalled = true;
+        progress.store(Index(3));
+        assert!(progress.stalled);
+        progress.store(Index(4));
+        assert!(!progress.stalled);
+    }
+
+    #[test]
+    fn a_snapshot_is_waited_for_until_what_it_holds_is_acknowledged() {
+        let mut progress = replicating();
+        progress.flow = Flow::Snapshot { index: Index(9), delivered_ticks: None };
+        progress.store(Index(8));
+        assert!(matches!(progress.flow, Flow::Snapshot { .. }), "the answer to an older append");
+        assert!(!progress.is_news(Index(8)), "no append is under way");
+        progress.store(Index(9));
+        assert_eq!((&progress.flow, progress.next), (&Flow::Probe { waiting: false }, Index(10)));
+    }
+
+    #[test]
     fn a_refusal_that_an_acknowledgement_has_overtaken_is_no_news() {
         let mut progress = replicating();
         progress.store(Index(5));
         assert!(!progress.is_news(Index(5)));
         assert!(!progress.is_news(Index(7)), "nothing behind index 7 was ever sent");
+    }
+
+    #[test]
+    fn a_refusal_is_news_where_it_speaks_of_what_was_sent_and_not_acknowledged() {
+        let replicating = replicating();
+        let news: Vec<u64> = (1..9).filter(|refused| replicating.is_news(Index(*refused))).collect();
+        assert_eq!(news, [4, 5], "behind 3, which matches, and before 6, which comes next");
+        let probing = Progress::new(Some(Index(5)));
+        let news: Vec<u64> = (1..9).filter(|refused| probing.is_news(Index(*refused))).collect();
+        assert_eq!(news, [5], "what the one probe was sent behind");
     }
 
     #[test]
