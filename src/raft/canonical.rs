@@ -17,6 +17,7 @@ impl Raft {
     /// - **A leader** has heard nobody since its last check of the quorum. It leads on for as long as it is given fewer ticks
     ///   than an election timeout has; with so many it gives up, as it could if it really had heard nobody.
     /// - **Writes** under way are numbered from 1 on. The driver must number its own in the same way.
+    /// - **A promise** that waits twice, since the request for it came twice, waits once.
     pub fn canonical(mut self) -> Raft {
         self.dice = Dice::new(0);
         let waited_ticks = self.config.election_ticks;

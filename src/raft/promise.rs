@@ -98,15 +98,20 @@ impl Disk {
         if holds { Ok(()) } else { Err(format!("the disk's bookkeeping is wrong: {disk:?}")) }
     }
 
-    /// Numbers the writes under way from 1 on. Numbers are only ever compared, and those of writes under way follow each
-    /// other, so no more than the names of the tickets changes.
+    /// Numbers the writes under way from 1 on, and holds each promise once. Numbers are only ever compared, and those of
+    /// writes under way follow each other, so no more than the names of the tickets changes. And a message that is said
+    /// twice tells no more than one that arrives twice.
     #[cfg(any(test, feature = "model-check"))]
     pub(super) fn renumber(&mut self) {
         let confirmed = self.next.0.saturating_sub(1 + self.under_way.len() as u64);
         let renumbered = |id: WriteId| WriteId(id.0.saturating_sub(confirmed));
         self.next = renumbered(self.next);
         self.under_way.iter_mut().for_each(|write| write.id = renumbered(write.id));
-        self.held.iter_mut().for_each(|(ticket, _)| *ticket = renumbered(*ticket));
+        for (ticket, promise) in std::mem::take(&mut self.held) {
+            if self.held.iter().all(|(_, known)| *known != promise) {
+                self.held.push_back((renumbered(ticket), promise));
+            }
+        }
     }
 
     /// All promises to members of an older term, and a candidate's to itself, are void.

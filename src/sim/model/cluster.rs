@@ -223,28 +223,36 @@ impl Model {
 
     /// Figure 8 up to (c), played by actions of the model.
     fn figure_8(&self) -> Cluster {
+        let is_request = |message: &Message| matches!(message, Message::VoteRequest { .. });
+        let is_vote = |message: &Message| matches!(message, Message::VoteResponse { granted: true });
         let mut cluster = self.fresh();
-        for (candidate, time_outs) in [(NodeId(1), 1), (NodeId(3), 2), (NodeId(1), 3)] {
-            for _ in 0..time_outs {
+        for (candidate, term) in [(NodeId(1), Term(1)), (NodeId(3), Term(2)), (NodeId(1), Term(3))] {
+            while cluster.member(candidate).is_some_and(|member| member.core.status().term < term) {
                 cluster = self.perform(&cluster, &Action::TimeOut(candidate)).unwrap_or(cluster);
             }
-            for (from, to) in [(candidate, NodeId(2)), (NodeId(2), candidate)] {
-                let term = cluster.member(candidate).map(|member| member.core.status().term);
-                let is_vote = |letter: &&Arc<Letter>| {
-                    let Envelope { from: sender, to: receiver, term: of, message } = &letter.envelope;
-                    (*sender, *receiver, Some(*of)) == (from, to, term)
-                        && matches!(
-                            message,
-                            Message::VoteRequest { .. } | Message::VoteResponse { granted: true }
-                        )
-                };
-                if let Some(vote) = cluster.said.iter().find(is_vote) {
-                    let vote = Action::Deliver(vote.envelope.clone());
-                    cluster = self.perform(&cluster, &vote).unwrap_or(cluster);
-                }
-            }
+            cluster = self.deliver_first(cluster, (candidate, NodeId(2)), term, is_request);
+            cluster = self.deliver_first(cluster, (NodeId(2), candidate), term, is_vote);
         }
-        cluster
+        let is_probe = |message: &Message| matches!(message, Message::Append { previous: Some(_), .. });
+        let is_refusal = |message: &Message| matches!(message, Message::AppendResponse { .. });
+        let is_first = |message: &Message| matches!(message, Message::Append { previous: None, .. });
+        cluster = self.deliver_first(cluster, (NodeId(1), NodeId(2)), Term(3), is_probe);
+        cluster = self.deliver_first(cluster, (NodeId(2), NodeId(1)), Term(3), is_refusal);
+        self.deliver_first(cluster, (NodeId(1), NodeId(2)), Term(3), is_first)
+    }
+
+    fn deliver_first(
+        &self,
+        cluster: Cluster,
+        (from, to): (NodeId, NodeId),
+        term: Term,
+        is_wanted: impl Fn(&Message) -> bool,
+    ) -> Cluster {
+        let found = cluster.said.iter().map(|letter| &letter.envelope).find(|envelope| {
+            (envelope.from, envelope.to, envelope.term) == (from, to, term) && is_wanted(&envelope.message)
+        });
+        let next = found.and_then(|envelope| self.perform(&cluster, &Action::Deliver(envelope.clone())));
+        next.unwrap_or(cluster)
     }
 
     /// What follows from an action, or `None` if it cannot happen.
@@ -288,17 +296,24 @@ impl Cluster {
         self.members.get_mut(place).map(Arc::make_mut)
     }
 
-    /// Whether a message can make no difference any more: an answer of a term that is over for whoever asked. His disk says
-    /// so, so that no crash can bring the term back.
-    fn is_void(&self, envelope: &Envelope) -> bool {
-        let is_answer = matches!(
-            envelope.message,
-            Message::PreVoteResponse { .. }
-                | Message::VoteResponse { .. }
-                | Message::AppendResponse { .. }
-                | Message::HeartbeatResponse { .. }
-        );
-        is_answer && self.member(envelope.to).is_some_and(|to| envelope.term < to.disk.hard_state.term)
+    /// Forgets the messages that can make no difference to a member any more: answers of a term that is over for it, and a
+    /// refused vote even of its own term. Its disk says so, so that no crash can bring the term back.
+    fn forget_void(&mut self, id: NodeId) {
+        let Some(term) = self.member(id).map(|member| member.disk.hard_state.term) else { return };
+        let is_void = |envelope: &Envelope| {
+            envelope.to == id
+                && match envelope.message {
+                    Message::VoteResponse { granted: false } => envelope.term <= term,
+                    Message::PreVoteResponse { .. }
+                    | Message::VoteResponse { .. }
+                    | Message::AppendResponse { .. }
+                    | Message::HeartbeatResponse { .. } => envelope.term < term,
+                    _ => false,
+                }
+        };
+        if self.said.iter().any(|letter| is_void(&letter.envelope)) {
+            Arc::make_mut(&mut self.said).retain(|letter| !is_void(&letter.envelope));
+        }
     }
 }
 
@@ -407,6 +422,7 @@ impl Turn<'_> {
     /// The state after the turn of this member.
     fn end(mut self, id: NodeId) -> Option<Cluster> {
         self.cluster.member_mut(id)?.make_canonical();
+        self.model.ids().for_each(|id| self.cluster.forget_void(id));
         Some(self.cluster)
     }
 }
@@ -450,8 +466,7 @@ impl stateright::Model for Model {
                 actions.extend((0..=member.under_way.len()).map(|kept| Action::Crash(id, kept)));
             }
         }
-        let deliverable = cluster.said.iter().filter(|letter| !cluster.is_void(&letter.envelope));
-        actions.extend(deliverable.map(|letter| Action::Deliver(letter.envelope.clone())));
+        actions.extend(cluster.said.iter().map(|letter| Action::Deliver(letter.envelope.clone())));
     }
 
     fn next_state(&self, cluster: &Cluster, action: Action) -> Option<Cluster> {

@@ -17,10 +17,11 @@
 //!   ([`Raft::canonical`](crate::raft::Raft::canonical) says why that loses nothing): it may then stand for election, or give
 //!   up, at any moment.
 //! - **The network is the set of all that was ever said.** Whatever is in it may arrive at any time, never, or again and
-//!   again: loss, delay, reordering and repetition in one, without a state for each. Only answers of a term that is over for
-//!   their receiver, on its disk, are left out; it has no ear for them any more.
-//! - **Pre-votes** change no state but the asker's, so where [`Bounds::pre_votes`] is [`PreVotes::Granted`] they are not sent:
-//!   a member that times out is at once granted as many as it needs. That is more than can happen, so nothing is missed.
+//!   again: loss, delay, reordering and repetition in one, without a state for each. Only answers that their receiver has no
+//!   ear for any more are forgotten: those of a term that is over for it, on its disk.
+//! - **Pre-votes** promise nothing. Where [`Bounds::pre_votes`] is [`PreVotes::Granted`] they are not sent: a member that
+//!   times out is at once granted as many as it needs, which is more than can happen. Only this is missed, that a request
+//!   for one tells its receiver of the asker's term; where they are carried, it is explored too.
 //! - **Crash and restart** are one action. Between them a member would only be deaf, and a message may come late anyway.
 //! - **What is bounded**: terms, commands, crashes; hence entries, and hence messages.
 //!
@@ -36,6 +37,7 @@ mod oracle;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::Arc;
 
 use stateright::{Checker, HasDiscoveries, Model as _};
@@ -75,7 +77,7 @@ pub enum Start {
     /// Empty disks, term 0.
     Fresh,
     /// The paper's Figure 8 with three members, at (c): member 1 has appended an entry in term 1, member 3 another in term 2,
-    /// and member 1 leads again, in term 3.
+    /// and member 1 leads again, in term 3, and has copied its first entry to member 2, who has not told it yet.
     Figure8,
 }
 
@@ -98,13 +100,13 @@ pub enum PreVotes {
 }
 
 impl Bounds {
-    /// Two members with all that the model has.
+    /// Two members, one term, with all that the model has: slow disks, a crash, pre-votes as messages, heartbeats.
     pub fn two() -> Bounds {
         Bounds {
             members: 2,
             start: Start::Fresh,
-            terms: 2,
-            commands: 1,
+            terms: 1,
+            commands: 0,
             crashes: 1,
             disks: Disks::Slow,
             pre_votes: PreVotes::Carried,
@@ -113,24 +115,42 @@ impl Bounds {
         }
     }
 
-    /// Three members, whose disks are instant and whose pre-votes are granted.
-    pub fn three() -> Bounds {
-        Bounds {
-            members: 3,
-            start: Start::Fresh,
-            terms: 2,
-            commands: 0,
-            crashes: 0,
-            disks: Disks::Instant,
-            pre_votes: PreVotes::Granted,
-            heartbeats: false,
-            one_entry_an_append: false,
-        }
+    /// Two members, two terms, slow disks and a crash; what [`Bounds::two`] has besides is left out.
+    pub fn two_terms() -> Bounds {
+        Bounds { terms: 2, pre_votes: PreVotes::Granted, heartbeats: false, ..Bounds::two() }
     }
 
-    /// Three members from Figure 8 (c) on.
+    /// Three members, one term, whose disks are instant and whose pre-votes are granted.
+    pub fn three() -> Bounds {
+        Bounds { members: 3, terms: 1, crashes: 0, disks: Disks::Instant, ..Bounds::two_terms() }
+    }
+
+    /// Three members from Figure 8 (c) on, up to term 4, in which what was not committed may be lost.
     pub fn figure_8() -> Bounds {
         Bounds { start: Start::Figure8, terms: 4, one_entry_an_append: true, ..Bounds::three() }
+    }
+
+    /// Bounds that are exhausted in seconds, by name.
+    pub fn small() -> [(&'static str, Bounds); 4] {
+        [
+            ("two members, one term, everything", Bounds::two()),
+            ("two members, two terms", Bounds::two_terms()),
+            ("three members, one term", Bounds::three()),
+            ("three members, one term, slow disks", Bounds { disks: Disks::Slow, ..Bounds::three() }),
+        ]
+    }
+
+    /// Bounds that take minutes, by name.
+    pub fn large() -> [(&'static str, Bounds); 4] {
+        [
+            ("two members, two terms, a command", Bounds { commands: 1, ..Bounds::two_terms() }),
+            ("two members, three terms", Bounds { terms: 3, ..Bounds::two_terms() }),
+            ("three members, one term, a command", Bounds { commands: 1, ..Bounds::three() }),
+            (
+                "three members, one term, slow disks, a crash",
+                Bounds { disks: Disks::Slow, crashes: 1, ..Bounds::three() },
+            ),
+        ]
     }
 }
 
@@ -149,7 +169,7 @@ pub struct Report {
     pub reached: Reached,
 }
 
-/// A shortest way to a violation.
+/// A short way to a violation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counterexample {
     /// The property that does not hold: one of [`PROPERTIES`].
@@ -169,6 +189,29 @@ pub fn check_mutant(bounds: Bounds, mutant: Mutant, threads: usize) -> Report {
     let mut model = Model::new(bounds);
     model.mutant = Some(mutant);
     explore(model, threads)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Reached { elections, commits, truncations, crashes, lost_writes } = self.reached;
+        write!(
+            f,
+            "{} states, reached in {} ways, depth {}; ",
+            self.unique_states, self.generated_states, self.depth
+        )?;
+        write!(
+            f,
+            "elections {elections}, commits {commits}, truncations {truncations}, crashes {crashes}, "
+        )?;
+        write!(f, "writes lost {lost_writes}; ")?;
+        match &self.violation {
+            None => write!(f, "all states within the bounds were seen, and nothing is violated"),
+            Some(found) => {
+                write!(f, "{} is violated:", found.property)?;
+                found.actions.iter().try_for_each(|action| write!(f, "\n  {action}"))
+            }
+        }
+    }
 }
 
 fn explore(model: Model, threads: usize) -> Report {
