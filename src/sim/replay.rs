@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::properties::Violation;
 use super::scenario::{Expectation, Scenario};
+use super::schedule::{Run, Wishes, run};
 use super::shrink::shrink;
 use super::trace::Trace;
 use super::world::World;
@@ -53,6 +54,17 @@ pub fn replay(scenario: &Scenario, trace: Trace) -> Result<Replay, ReplayError> 
         None => Ok(perform(scenario, trace)),
         Some(name) => with_mutant(name.parse().map_err(ReplayError::Unknown)?, || perform(scenario, trace)),
     }
+}
+
+/// Runs a seed, with a mutant if one is named; the scenario that comes of it names it, too.
+///
+/// # Errors
+/// If this build does not have the mutant.
+pub fn run_seed(seed: u64, wishes: Wishes, mutant: Option<&str>, trace: Trace) -> Result<Run, ReplayError> {
+    let Some(name) = mutant else { return Ok(run(seed, wishes, trace)) };
+    let mut run = with_mutant(name.parse().map_err(ReplayError::Unknown)?, || run(seed, wishes, trace))?;
+    run.scenario.header.mutant = Some(name.to_owned());
+    Ok(run)
 }
 
 #[cfg(any(test, feature = "mutants"))]
