@@ -7,9 +7,10 @@ use bytes::Bytes;
 
 use super::clients::{Read, Want, single};
 use super::dice::Digest;
+use super::history;
 use super::member::{Life, content_of};
 use super::platter::Job;
-use super::properties::{Change, Check, check_new_leader, check_step, violation};
+use super::properties::{Change, Check, Effective, check_new_leader, check_step, violation};
 use super::reached::Situation;
 use super::stage::Stage;
 use super::trace::{Answer, Happening, Record, RequestNumber};
@@ -17,9 +18,7 @@ use crate::raft::{
     AppendOutcome, Entry, Envelope, Event, Index, Input, LostLeader, Message, NodeId, Output, Payload,
     ProposalId, ReadId, RoleName, Snapshot, SnapshotOrder, Write, WriteId,
 };
-use crate::store::{
-    Applied, Command, Event as StoreEvent, KeyValue, Operation, Range, Reply, Revision, Store,
-};
+use crate::store::{Applied, Command, Event as StoreEvent, KeyValue, Operation, Range, Reply, Store};
 use crate::store::{StoreError, WatchPoll};
 
 /// Every how many entries the whole state is compared, and not the answers alone.
@@ -187,7 +186,7 @@ impl Life {
     pub(super) fn ask(&mut self, want: Want, stage: &mut Stage) -> Check {
         let number = stage.next_request();
         stage.trace.push(Record::Asked(self.id(), number));
-        stage.properties.linearizable.invoked(number, want.clone());
+        stage.properties.linearizable.invoked(number, self.id(), want.clone());
         let input = match want {
             Want::Read(key) => Input::Read(self.requests.read(vec![Read { number, key }])),
             change => {
@@ -308,11 +307,10 @@ impl Life {
             if status.role != RoleName::Leader {
                 stage.reached(Situation::ReadByFollower);
             }
-            let value = found.kvs.first().map(text_of);
-            stage.trace.push(Record::Answered(status.id, number, Answer::Value(value.clone())));
-            let revision = found.revision.0;
-            let history = &stage.properties.watches;
-            stage.properties.linearizable.answered(number, revision, false, value, history)?;
+            let held = found.kvs.first();
+            stage.trace.push(Record::Answered(status.id, number, Answer::Value(held.map(text_of))));
+            let (at, got) = (Effective::Saw(found.revision.0), history::Answer::Get(held.map(held_by)));
+            stage.properties.linearizable.answered(number, at, got, &stage.properties.watches)?;
         }
         Ok(())
     }
@@ -386,14 +384,30 @@ fn note_change(command: &Bytes, reply: &Reply, stage: &mut Stage) {
 }
 
 fn answer(id: NodeId, number: RequestNumber, result: Result<Reply, StoreError>, stage: &mut Stage) -> Check {
-    let (told, known) = match &result {
-        Ok(reply) => (Answer::Done(reply.revision().0), Some((reply.revision(), changed(reply)))),
-        Err(StoreError::AlreadyExecuted { revision }) => (Answer::Done(revision.0), Some((*revision, true))),
-        Err(error) => (Answer::Refused(error.to_string()), None),
+    let (at, answer) = match result {
+        Ok(Reply::Put { revision, prev_kv }) => {
+            let previous = history::Previous::Told(prev_kv.as_ref().map(held_by));
+            (Effective::Made(revision.0), history::Answer::Put { previous })
+        }
+        Ok(Reply::DeleteRange { revision, deleted, .. }) => {
+            let existed = deleted > 0;
+            let at = if existed { Effective::Made(revision.0) } else { Effective::Saw(revision.0) };
+            (at, history::Answer::Delete { existed })
+        }
+        Ok(Reply::PublishMember { .. }) => return Ok(()),
+        Err(error) => {
+            stage.trace.push(Record::Answered(id, number, Answer::Refused(error.to_string())));
+            stage.properties.linearizable.refused(number);
+            return Ok(());
+        }
     };
-    stage.trace.push(Record::Answered(id, number, told));
-    let Some((Revision(revision), changed)) = known else { return Ok(()) };
-    stage.properties.linearizable.answered(number, revision, changed, None, &stage.properties.watches)
+    let (Effective::Made(revision) | Effective::Saw(revision)) = at;
+    stage.trace.push(Record::Answered(id, number, Answer::Done(revision)));
+    stage.properties.linearizable.answered(number, at, answer, &stage.properties.watches)
+}
+
+fn held_by(kv: &KeyValue) -> history::Held {
+    history::Held { value: kv.value.clone(), version: kv.version }
 }
 
 /// Takes what the state machine has answered into a fingerprint.

@@ -1,11 +1,11 @@
 //! A scenario from its beginning to its end.
 
+use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::properties::Violation;
 use super::scenario::{Expectation, Scenario};
-use super::schedule::{Run, Wishes, run};
 use super::shrink::shrink;
 use super::trace::Trace;
 use super::world::World;
@@ -56,25 +56,22 @@ pub fn replay(scenario: &Scenario, trace: Trace) -> Result<Replay, ReplayError> 
     }
 }
 
-/// Runs a seed, with a mutant if one is named; the scenario that comes of it names it, too.
+/// Runs something while a mutant lives.
 ///
 /// # Errors
-/// If this build does not have the mutant.
-pub fn run_seed(seed: u64, wishes: Wishes, mutant: Option<&str>, trace: Trace) -> Result<Run, ReplayError> {
-    let Some(name) = mutant else { return Ok(run(seed, wishes, trace)) };
-    let mut run = with_mutant(name.parse().map_err(ReplayError::Unknown)?, || run(seed, wishes, trace))?;
-    run.scenario.header.mutant = Some(name.to_owned());
-    Ok(run)
-}
-
+/// If this build does not have it.
 #[cfg(any(test, feature = "mutants"))]
-fn with_mutant<T>(mutant: Mutant, run: impl FnOnce() -> T) -> Result<T, ReplayError> {
+pub fn with_mutant<T>(mutant: Mutant, run: impl FnOnce() -> T) -> Result<T, ReplayError> {
     let _alive = mutants::let_live(mutant);
     Ok(run())
 }
 
+/// Runs something while a mutant lives.
+///
+/// # Errors
+/// If this build does not have it.
 #[cfg(not(any(test, feature = "mutants")))]
-fn with_mutant<T>(mutant: Mutant, run: impl FnOnce() -> T) -> Result<T, ReplayError> {
+pub fn with_mutant<T>(mutant: Mutant, run: impl FnOnce() -> T) -> Result<T, ReplayError> {
     if mutants::is(mutant) { Ok(run()) } else { Err(ReplayError::NotCompiledIn(mutant)) }
 }
 
@@ -86,18 +83,18 @@ fn perform(scenario: &Scenario, trace: Trace) -> Replay {
         let violation = match performed {
             Ok(Ok(_)) => continue,
             Ok(Err(violation)) => violation,
-            Err(panic) => {
-                let texts = [
-                    panic.downcast_ref::<&str>().copied(),
-                    panic.downcast_ref::<String>().map(String::as_str),
-                ];
-                let sentence = texts.into_iter().flatten().next().unwrap_or("an assertion failed").to_owned();
-                Violation { property: ASSERTIONS, sentence, at_action: world.actions() }
-            }
+            Err(panic) => asserted(&*panic, world.actions()),
         };
         return Replay { world, violation: Some(violation) };
     }
     Replay { world, violation: None }
+}
+
+/// The violation that a failed assertion of the code is.
+pub(super) fn asserted(panic: &(dyn Any + Send), at_action: u64) -> Violation {
+    let texts = [panic.downcast_ref::<&str>().copied(), panic.downcast_ref::<String>().map(String::as_str)];
+    let sentence = texts.into_iter().flatten().next().unwrap_or("an assertion failed").to_owned();
+    Violation { property: ASSERTIONS, sentence, at_action }
 }
 
 impl Replay {

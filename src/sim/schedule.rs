@@ -6,15 +6,18 @@
 //! made shorter.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::dice::Dice;
 use super::faults::{Between, Fault, TICK_US, Weather, draw_loss};
 use super::network::Departure;
 use super::properties::Violation;
 use super::reached::Reached;
+use super::replay::asserted;
 use super::scenario::{Action, Expectation, Link, Scenario};
 use super::trace::{MessageId, Trace};
 use super::world::World;
+use crate::mutants::{self, Mutant};
 use crate::raft::{NodeId, RoleName};
 
 /// A member that is busier than this gets no more requests.
@@ -53,9 +56,14 @@ pub struct Wishes {
 
 /// Runs a seed to its end or to the first violation.
 pub fn run(seed: u64, wishes: Wishes, trace: Trace) -> Run {
-    let weather = Weather::of(seed, wishes.members, wishes.ticks);
+    let mut weather = Weather::of(seed, wishes.members, wishes.ticks);
+    weather.header.mutant = Mutant::ALL.iter().find(|mutant| mutants::is(**mutant)).map(Mutant::to_string);
     let mut schedule = Schedule::new(seed, weather, trace);
-    let violation = schedule.play().err();
+    // The code's own assertions are properties too. The world is only looked at after that, never continued.
+    let violation = match catch_unwind(AssertUnwindSafe(|| schedule.play())) {
+        Ok(played) => played.err(),
+        Err(panic) => Some(asserted(&*panic, schedule.world.actions())),
+    };
     let Schedule { world, weather, actions, faults, now_us, .. } = schedule;
     let expect = match &violation {
         Some(violation) => Expectation::Violation(violation.property.to_owned()),
@@ -470,15 +478,4 @@ impl Schedule {
             }
         }
     }
-}
-
-/// Replays a scenario. Gives the world as it is at the end, and the property that did not hold.
-pub fn replay(scenario: &Scenario, trace: Trace) -> (World, Option<Violation>) {
-    let mut world = World::new(&scenario.header, trace);
-    for action in &scenario.actions {
-        if let Err(violation) = world.perform(action) {
-            return (world, Some(violation));
-        }
-    }
-    (world, None)
 }

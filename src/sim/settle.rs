@@ -105,6 +105,6 @@ impl World {
             self.stage.happened(*id, Happening::State(Some(index), digest));
         }
         self.stage.reached(Situation::Settled);
-        Ok(())
+        self.stage.properties.linearizable.search()
     }
 }

@@ -1,18 +1,24 @@
 //! `sim`: the simulator as a program.
 
+mod args;
+mod campaign;
 mod run;
+mod seed;
 mod shrink;
 
 use std::process::ExitCode;
 
+use clap::Parser;
+
+use args::{Command, CommandLine};
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (command, rest) =
-        arguments.split_first().map_or(("", [].as_slice()), |(first, rest)| (first.as_str(), rest));
-    let ended = match command {
-        "run" => run::run(rest),
-        "shrink" => shrink::run(rest),
-        _ => Err(format!("usage:\n  {}\n  {}", run::USAGE, shrink::USAGE)),
+    let line = CommandLine::parse();
+    let ended = match line.command {
+        None => seed::show(&line.seed),
+        Some(Command::Campaign(args)) => campaign::campaign(&args),
+        Some(Command::Run { file, svg, mutant }) => run::run(&file, svg, mutant),
+        Some(Command::Shrink(args)) => shrink::run(args),
     };
     ended.unwrap_or_else(|sentence| {
         eprintln!("{sentence}");

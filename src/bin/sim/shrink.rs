@@ -3,39 +3,34 @@
 use std::fs;
 use std::process::ExitCode;
 
-use raftwright::sim::Wishes;
-use raftwright::sim::replay::{run_seed, shrink_violation};
+use raftwright::sim::replay::shrink_violation;
 use raftwright::sim::scenario::Scenario;
-use raftwright::sim::trace::Trace;
 
+use crate::args::ShrinkArgs;
 use crate::run::read;
+use crate::seed::run_one;
 
-/// How the command is called.
-pub const USAGE: &str = "sim shrink FILE|--seed N [--members N] [--ticks N] [--mutant NAME] [--out OUT]";
-
-/// Performs `sim shrink` with what stands behind it on the command line.
+/// Performs `sim shrink`.
 ///
 /// # Errors
 /// A sentence for the person who called it.
-pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
-    let options = Options::parse(arguments)?;
-    let (name, mut scenario) = match (options.file, options.seed) {
-        (Some(path), None) => (path.clone(), read(&path)?.0),
-        (None, Some(seed)) => {
-            let wishes = Wishes { members: options.members, ticks: options.ticks };
-            let run = quietly(|| run_seed(seed, wishes, options.mutant.as_deref(), Trace::hash_only()));
-            (format!("seed {seed}"), run.map_err(|error| error.to_string())?.scenario)
+pub fn run(args: ShrinkArgs) -> Result<ExitCode, String> {
+    let (name, mut scenario) = match (args.file, args.seed) {
+        (Some(path), _) => {
+            let (scenario, _) = read(&path)?;
+            (path, scenario)
         }
-        _ => return Err(format!("a scenario or a seed is wanted: {USAGE}")),
+        (None, Some(seed)) => (format!("seed {seed}"), quietly(|| run_one(seed, &args.weather))?.scenario),
+        (None, None) => return Err("which scenario? sim shrink FILE, or sim shrink --seed N".to_owned()),
     };
-    if options.mutant.is_some() {
-        scenario.header.mutant = options.mutant;
+    if let Some(mutant) = args.weather.mutant {
+        scenario.header.mutant = Some(mutant.name().to_owned());
     }
     let Some(small) = shrink(&scenario)? else {
         println!("{name} violates nothing; there is nothing to shrink.");
         return Ok(ExitCode::SUCCESS);
     };
-    match options.out {
+    match args.out {
         Some(out) => {
             fs::write(&out, small.to_string()).map_err(|error| format!("{out} cannot be written: {error}"))?
         }
@@ -60,39 +55,4 @@ fn quietly<T>(run: impl FnOnce() -> T) -> T {
     let result = run();
     std::panic::set_hook(hook);
     result
-}
-
-/// What the command line says.
-#[derive(Default)]
-struct Options {
-    file: Option<String>,
-    seed: Option<u64>,
-    members: Option<u64>,
-    ticks: Option<u64>,
-    mutant: Option<String>,
-    out: Option<String>,
-}
-
-impl Options {
-    fn parse(arguments: &[String]) -> Result<Options, String> {
-        let mut options = Options::default();
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            if !argument.starts_with('-') && options.file.is_none() {
-                options.file = Some(argument.clone());
-                continue;
-            }
-            let mut value = || arguments.next().ok_or_else(|| format!("`{argument}` needs a value: {USAGE}"));
-            let number = |text: &String| text.parse().map_err(|_| format!("`{text}` should be a number"));
-            match argument.as_str() {
-                "--seed" => options.seed = Some(number(value()?)?),
-                "--members" => options.members = Some(number(value()?)?),
-                "--ticks" => options.ticks = Some(number(value()?)?),
-                "--mutant" => options.mutant = Some(value()?.clone()),
-                "--out" => options.out = Some(value()?.clone()),
-                other => return Err(format!("`{other}` is not understood: {USAGE}")),
-            }
-        }
-        Ok(options)
-    }
 }

@@ -23,33 +23,17 @@ pub use election_safety::ElectionSafety;
 pub use equal_state::EqualState;
 pub use leader_append_only::LeaderAppendOnly;
 pub use leader_completeness::check_new_leader;
-pub use linearizable::Linearizable;
+pub use linearizable::{Effective, Linearizable};
 pub use log_matching::LogMatching;
 pub use monotonic::check_step;
 pub use recovery::check_recovery;
 pub use state_machine_safety::StateMachineSafety;
 pub use watches::{Change, Watches};
 
-/// The names of all properties, as reports and scenarios spell them.
-pub const NAMES: [&str; 12] = [
-    "election-safety",
-    "leader-append-only",
-    "log-matching",
-    "leader-completeness",
-    "state-machine-safety",
-    "durability",
-    "recovery",
-    "monotonic",
-    "equal-state",
-    "linearizable",
-    "watches",
-    "liveness",
-];
-
 /// A property that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Its name, one of [`NAMES`].
+    /// Its name: that of its file, with hyphens; or `liveness`, or `assertions`.
     pub property: &'static str,
     /// What was seen.
     pub sentence: String,
