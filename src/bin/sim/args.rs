@@ -84,16 +84,23 @@ pub enum Command {
         mutant: Option<String>,
     },
     /// Find the shortest scenario that goes wrong in the same way
-    Shrink {
-        /// The scenario
-        file: String,
-        /// Write it to this file instead of to the screen
-        #[arg(long, value_name = "OUT")]
-        out: Option<String>,
-        /// A mistake that the code shall make, in place of the scenario's own
-        #[arg(long)]
-        mutant: Option<String>,
-    },
+    Shrink(ShrinkArgs),
+}
+
+/// `sim shrink`.
+#[derive(Debug, Args)]
+pub struct ShrinkArgs {
+    /// The scenario
+    #[arg(required_unless_present = "seed")]
+    pub file: Option<String>,
+    /// A seed, in place of a scenario
+    #[arg(long, conflicts_with = "file")]
+    pub seed: Option<u64>,
+    #[command(flatten)]
+    pub weather: WeatherArgs,
+    /// Write it to this file instead of to the screen
+    #[arg(long, value_name = "OUT")]
+    pub out: Option<String>,
 }
 
 /// `sim campaign`.

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         None => seed::show(&line.seed),
         Some(Command::Campaign(args)) => campaign::campaign(&args),
         Some(Command::Run { file, svg, mutant }) => run::run(&file, svg, mutant),
-        Some(Command::Shrink { file, out, mutant }) => shrink::run(&file, out, mutant),
+        Some(Command::Shrink(args)) => shrink::run(args),
     };
     ended.unwrap_or_else(|sentence| {
         eprintln!("{sentence}");

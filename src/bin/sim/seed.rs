@@ -17,7 +17,11 @@ pub fn run_one(seed: u64, weather: &WeatherArgs) -> Result<Run, String> {
     let run = || run(seed, weather.wishes(), Trace::hash_only());
     match weather.mutant {
         None => Ok(run()),
-        Some(mutant) => with_mutant(mutant, run).map_err(|error| error.to_string()),
+        Some(mutant) => {
+            let mut run = with_mutant(mutant, run).map_err(|error| error.to_string())?;
+            run.scenario.header.mutant = Some(mutant.name().to_owned());
+            Ok(run)
+        }
     }
 }
 
