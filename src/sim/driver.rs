@@ -111,10 +111,8 @@ impl Life {
         let id = self.id();
         stage.happened(id, Happening::from(event));
         match event {
-            Event::BecameCandidate { term } => {
-                if self.candidacy.replace(*term).is_some() {
-                    stage.reached(Situation::ElectionRepeated);
-                }
+            Event::BecameCandidate { term } if self.candidacy.replace(*term).is_some() => {
+                stage.reached(Situation::ElectionRepeated);
             }
             Event::BecameLeader { term, .. } => {
                 self.candidacy = None;
