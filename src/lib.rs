@@ -21,11 +21,12 @@
     not(feature = "etcd"),
     doc = "| `etcd` | the door for etcd clients; behind the feature `etcd`, which this build does without | `server`, `store` |"
 )]
+//! | [`sim`] | a whole cluster from one seed: simulated network, disk and clock | `raft`, `wal`, `store`, `codec`, `mutants` |
 //! | [`codec`] | the one place that names the serde format | nothing |
 //! | [`mutants`] | known mistakes, as switches that only tests have | nothing |
 //!
-//! Nothing in a row knows anything that is not in its last column; a test holds it so. The programs `node` and `ctl` stand on
-//! top of all of it.
+//! Nothing in a row knows anything that is not in its last column; a test holds it so. The programs `node`, `ctl` and `sim`
+//! stand on top of all of it.
 //!
 //! # Using it
 //!

@@ -14,8 +14,9 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("transport", &["raft", "codec"]),
     ("server", &["raft", "codec", "mutants", "wal", "store", "transport"]),
     ("etcd", &["server", "store"]),
+    ("sim", &["raft", "codec", "mutants", "wal", "store"]),
     // A program shows members' ids, which are raft's.
-    ("bin", &["raft", "server", "etcd"]),
+    ("bin", &["raft", "mutants", "server", "etcd", "sim"]),
 ];
 
 /// What makes the protocol a machine, besides its types: for its driver alone.

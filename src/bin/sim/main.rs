@@ -1,0 +1,27 @@
+//! `sim`: the simulator as a program.
+
+mod args;
+mod campaign;
+mod run;
+mod seed;
+mod shrink;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Command, CommandLine};
+
+fn main() -> ExitCode {
+    let line = CommandLine::parse();
+    let ended = match line.command {
+        None => seed::show(&line.seed),
+        Some(Command::Campaign(args)) => campaign::campaign(&args),
+        Some(Command::Run { file, svg, mutant }) => run::run(&file, svg, mutant),
+        Some(Command::Shrink { file, out, mutant }) => shrink::run(&file, out, mutant),
+    };
+    ended.unwrap_or_else(|sentence| {
+        eprintln!("{sentence}");
+        ExitCode::FAILURE
+    })
+}
