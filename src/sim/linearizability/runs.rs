@@ -160,8 +160,9 @@ impl Spare {
         for left in (1..=missing).rev() {
             let mut longer = Vec::new();
             for (from, selection) in &selections {
-                for next in *from..=others.len() - left {
-                    longer.push((next + 1, [selection.as_slice(), &[others[next]]].concat()));
+                let candidates = others.iter().enumerate().take(others.len() + 1 - left).skip(*from);
+                for (place, next) in candidates {
+                    longer.push((place + 1, [selection.as_slice(), &[*next]].concat()));
                 }
             }
             if longer.len() > MAX_SELECTIONS {
