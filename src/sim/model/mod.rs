@@ -161,7 +161,7 @@ pub struct Report {
     pub unique_states: usize,
     /// How often a state was reached, in whatever way.
     pub generated_states: usize,
-    /// How many actions the shortest way to the furthest state takes, and one.
+    /// How many states the longest way has that was taken. With several threads it varies a little from time to time.
     pub depth: usize,
     /// The first violation. `None`: all states within the bounds were seen, and nothing is violated.
     pub violation: Option<Counterexample>,
