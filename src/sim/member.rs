@@ -285,8 +285,8 @@ impl Member {
             Unsynced::Scatter(seed) => {
                 let mut dice = Dice::new(seed);
                 // Early ones more often: most batches take but three operations.
-                let latest = dice.between(1, LATEST_POWER_FAILURE);
-                self.disk.let_power_fail_after(dice.below(latest));
+                let latest = if dice.chance(500_000) { 2 } else { LATEST_POWER_FAILURE };
+                self.disk.let_power_fail_after(dice.between(0, latest));
                 if dice.chance(250_000)
                     && let Some(index) = life.store.applied_index()
                     && let Some(term) = life.raft.term_of(index)

@@ -32,6 +32,8 @@
 //! 6. `properties/`: what must always hold, one file each. `history.rs` and [`linearizability`]: the clients' view.
 //! 7. `faults.rs`, `schedule.rs`: the weather and the time. `reached.rs`: did the interesting things happen at all?
 //! 8. [`scenario`], [`trace`], [`replay`], [`shrink`], [`diagram`]: what can happen, what did happen, and how to show it.
+//! 9. `model/`: every behaviour of very small clusters instead of many behaviours of large ones; for tests, and behind the
+//!    feature `model-check`.
 //!
 //! # What it promises, and what not
 //!

@@ -291,7 +291,8 @@ impl Schedule {
             self.at(until, Due::Arrive(departure));
             return Ok(());
         }
-        let is_lost = self.dice.chance(self.weather.dropped);
+        // A snapshot is long, and breaks off more easily.
+        let is_lost = self.dice.chance(self.weather.dropped * if is_snapshot { 5 } else { 1 });
         if is_snapshot {
             return match self.world.network().oldest_snapshot(link) {
                 Some(oldest) if oldest == id && is_lost => self.perform(Action::LoseSnapshot(link)),

@@ -70,6 +70,13 @@ impl WeatherArgs {
 /// What else the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Explore every behaviour of very small clusters
+    #[cfg(feature = "model-check")]
+    Check {
+        /// The bounds that take minutes, after those that take seconds
+        #[arg(long)]
+        large: bool,
+    },
     /// Run many seeds, and say what they came to
     Campaign(CampaignArgs),
     /// Perform a scenario, show it as a space-time diagram, and say whether it went as expected

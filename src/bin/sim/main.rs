@@ -2,6 +2,8 @@
 
 mod args;
 mod campaign;
+#[cfg(feature = "model-check")]
+mod check;
 mod run;
 mod seed;
 mod shrink;
@@ -17,6 +19,8 @@ fn main() -> ExitCode {
     let ended = match line.command {
         None => seed::show(&line.seed),
         Some(Command::Campaign(args)) => campaign::campaign(&args),
+        #[cfg(feature = "model-check")]
+        Some(Command::Check { large }) => Ok(check::check(large)),
         Some(Command::Run { file, svg, mutant }) => run::run(&file, svg, mutant),
         Some(Command::Shrink(args)) => shrink::run(args),
     };

@@ -160,9 +160,9 @@ impl Spare {
         for left in (1..=missing).rev() {
             let mut longer = Vec::new();
             for (from, selection) in &selections {
-                let candidates = others.iter().enumerate().skip(*from);
-                for (at, next) in candidates.take_while(|(at, _)| at + left <= others.len()) {
-                    longer.push((at + 1, [selection.as_slice(), &[*next]].concat()));
+                let candidates = others.iter().enumerate().take(others.len() + 1 - left).skip(*from);
+                for (place, next) in candidates {
+                    longer.push((place + 1, [selection.as_slice(), &[*next]].concat()));
                 }
             }
             if longer.len() > MAX_SELECTIONS {
