@@ -112,7 +112,8 @@ impl Life {
         stage.happened(id, Happening::from(event));
         match event {
             Event::BecameCandidate { term } => {
-                if self.candidacy.replace(*term).is_some() {
+                let stood_before = self.candidacy.replace(*term).is_some();
+                if stood_before {
                     stage.reached(Situation::ElectionRepeated);
                 }
             }
