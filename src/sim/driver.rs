@@ -111,8 +111,11 @@ impl Life {
         let id = self.id();
         stage.happened(id, Happening::from(event));
         match event {
-            Event::BecameCandidate { term } if self.candidacy.replace(*term).is_some() => {
-                stage.reached(Situation::ElectionRepeated);
+            Event::BecameCandidate { term } => {
+                let stood_before = self.candidacy.replace(*term).is_some();
+                if stood_before {
+                    stage.reached(Situation::ElectionRepeated);
+                }
             }
             Event::BecameLeader { term, .. } => {
                 self.candidacy = None;
