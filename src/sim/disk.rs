@@ -133,7 +133,12 @@ impl Inner {
         self.next_write += 1;
         let content = self.content(id);
         overwrite(&mut content.now, offset, &bytes);
-        content.unsynced.push(Unsynced { number, offset, bytes });
+        let is_same = |write: &Unsynced| write.offset == offset && write.bytes.len() == bytes.len();
+        match content.unsynced.last_mut().filter(|last| is_same(last)) {
+            // As in an operating system's memory, what is written over in the same place is one write.
+            Some(last) => *last = Unsynced { number, offset, bytes },
+            None => content.unsynced.push(Unsynced { number, offset, bytes }),
+        }
     }
 
     /// Lets the first bytes that were written and not synced become durable, as many as these.

@@ -284,7 +284,9 @@ impl Member {
             }
             Unsynced::Scatter(seed) => {
                 let mut dice = Dice::new(seed);
-                self.disk.let_power_fail_after(dice.below(LATEST_POWER_FAILURE));
+                // Early ones more often: most batches take but three operations.
+                let latest = if dice.chance(500_000) { 2 } else { LATEST_POWER_FAILURE };
+                self.disk.let_power_fail_after(dice.between(0, latest));
                 if dice.chance(250_000)
                     && let Some(index) = life.store.applied_index()
                     && let Some(term) = life.raft.term_of(index)

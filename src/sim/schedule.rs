@@ -291,7 +291,8 @@ impl Schedule {
             self.at(until, Due::Arrive(departure));
             return Ok(());
         }
-        let is_lost = self.dice.chance(self.weather.dropped);
+        // A snapshot is long, and breaks off more easily.
+        let is_lost = self.dice.chance(self.weather.dropped * if is_snapshot { 5 } else { 1 });
         if is_snapshot {
             return match self.world.network().oldest_snapshot(link) {
                 Some(oldest) if oldest == id && is_lost => self.perform(Action::LoseSnapshot(link)),
@@ -352,7 +353,12 @@ impl Schedule {
         let lasts = self.weather.fault_lasts_us;
         *self.faults.entry(fault).or_default() += 1;
         match fault {
-            Fault::Crash => self.crash(member),
+            Fault::Crash => {
+                let busy =
+                    self.weather.header.member_ids().find(|id| self.world.members()[id].waiting_writes() > 0);
+                let prefers_busy = self.dice.chance(500_000);
+                self.crash(busy.filter(|_| prefers_busy).unwrap_or(member))
+            }
             Fault::CrashMany => {
                 let ids: Vec<NodeId> = self.weather.header.member_ids().collect();
                 let all = self.dice.chance(300_000);

@@ -13,8 +13,8 @@ fn run_of(seed: u64) -> Run {
 fn every_property_holds_under_every_weather_and_every_situation_is_reached() {
     let mut reached = Reached::default();
     for seed in 0..SEEDS {
-        let run = run_of(seed);
-        assert_eq!(run.violation, None, "sim --seed {seed}");
+        let run = run(seed, Wishes { members: None, ticks: Some(TICKS) }, Trace::hash_only());
+        assert_eq!(run.violation, None, "sim --seed {seed} --ticks {TICKS}");
         reached.add(&run.reached);
     }
     assert_eq!(reached.missing(), [], "\n{reached}");
@@ -22,6 +22,7 @@ fn every_property_holds_under_every_weather_and_every_situation_is_reached() {
 
 /// As many as a build without optimisations runs in some seconds.
 const SEEDS: u64 = 200;
+const TICKS: u64 = 80;
 
 #[test]
 fn a_seed_is_the_same_run_in_every_build_and_on_every_machine() {
@@ -30,7 +31,7 @@ fn a_seed_is_the_same_run_in_every_build_and_on_every_machine() {
 }
 
 /// They change with the protocol, the log, the store, the weather or the trace. They must not change with anything else.
-const HASHES: [u64; 3] = [0, 0, 0];
+const HASHES: [u64; 3] = [0x00ad_fec9_a4a8_cc1b, 0xb726_70a6_44bc_98af, 0xf26e_fa62_c7ab_ce75];
 
 #[test]
 fn a_run_replays_without_its_seed() {
@@ -49,9 +50,15 @@ fn a_wish_is_granted() {
 
 #[test]
 fn every_fault_strikes() {
-    let struck = (0..SEEDS / 4).flat_map(|seed| run_of(seed).faults.into_keys());
-    let struck: std::collections::BTreeSet<Fault> = struck.collect();
-    assert_eq!(struck.len(), Fault::ALL.len());
+    let mut missing: Vec<Fault> = Fault::ALL.into();
+    for seed in 0..SEEDS {
+        let run = run_of(seed);
+        missing.retain(|fault| !run.faults.contains_key(fault));
+        if missing.is_empty() {
+            return;
+        }
+    }
+    panic!("{missing:?} never struck");
 }
 
 #[test]
