@@ -12,6 +12,9 @@ use std::num::NonZeroU32;
 use super::scenario::{Action, Header, Link, MAX_TICKS, Nth, Scenario, Unsynced};
 use crate::raft::NodeId;
 
+/// So many actions are few enough to try every pair of them.
+const FEW_ACTIONS: usize = 60;
+
 /// The smallest scenario that can be found from `scenario` for which `fails` still says yes: fewest actions first, then
 /// fewest members, then small numbers. If `scenario` does not fail, it comes back as it is.
 ///
@@ -29,6 +32,7 @@ pub fn shrink(scenario: &Scenario, fails: impl FnMut(&Scenario) -> bool) -> Scen
         search.leave_out_actions();
         search.gather_ticks();
         search.deliver_in_one();
+        search.leave_out_pairs();
         search.lower_numbers();
         search.calm_the_header();
         if search.best == before {
@@ -89,6 +93,27 @@ impl<F: FnMut(&Scenario) -> bool> Search<F> {
                 end = start;
             }
             size /= 2;
+        }
+    }
+
+    /// Leaves out two actions that stand apart, of which neither can go alone: a crash and its restart, a cut and its healing.
+    /// There are many pairs, so this waits until few actions are left.
+    fn leave_out_pairs(&mut self) {
+        if self.best.actions.len() > FEW_ACTIONS {
+            return;
+        }
+        let mut later = self.best.actions.len();
+        while later > 1 {
+            later -= 1;
+            for earlier in (0..later).rev() {
+                let mut actions = self.best.actions.clone();
+                actions.remove(later);
+                actions.remove(earlier);
+                if self.accept_actions(actions) {
+                    later = self.best.actions.len().min(later);
+                    break;
+                }
+            }
         }
     }
 
@@ -295,6 +320,17 @@ mod tests {
         });
         assert_eq!(small.to_string(), "members 1\nexpect ok\n\ncrash 1\nheal\n");
         assert!(tries < 400, "{tries} tries for 200 actions");
+    }
+
+    #[test]
+    fn what_belongs_together_goes_together() {
+        let long = scenario("members 1\ncrash 1\nheal\nsettle\nrestart 1\nheal");
+        let balanced = |scenario: &Scenario| {
+            count(scenario, |action| matches!(action, Action::Crash { .. }))
+                == count(scenario, |action| matches!(action, Action::Restart(_)))
+                && scenario.actions.contains(&Action::Settle)
+        };
+        assert_eq!(shrink(&long, balanced).actions, [Action::Settle]);
     }
 
     #[test]
