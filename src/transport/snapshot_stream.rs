@@ -37,6 +37,9 @@ const CHUNKS_PER_SECOND: u64 = 8;
 /// No reply is longer.
 const REPLY_LIMIT_BYTES: u32 = 64;
 
+/// How long a write may make no progress before the sender looks whether anybody is there.
+const WRITE_GLANCE: Duration = Duration::from_millis(250);
+
 /// What the sender announces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Offer {
@@ -171,7 +174,7 @@ fn write_chunks(
         if (read.map_err(SnapshotError::Source)? as u64) < wanted_bytes {
             return Err(SnapshotError::Length { announced_bytes });
         }
-        stream.write_all(buffer).map_err(FrameError::from_io)?;
+        write_watchfully(stream, buffer, shared.options.snapshot_timeout).map_err(FrameError::from_io)?;
         left_bytes -= wanted_bytes;
         if shared.stop.wait_timeout(pace.wait_after(wanted_bytes)) {
             return Err(SnapshotError::Stopping);
@@ -184,6 +187,47 @@ fn write_chunks(
         return Err(SnapshotError::Length { announced_bytes });
     }
     stream.write_all(&frame::keepalive()).map_err(|error| FrameError::from_io(error).into())
+}
+
+/// Writes all of `bytes`, and gives up when nothing has gone for `timeout`, or when the peer has closed its side.
+///
+/// A receiver that closes while its window is full need not end a blocked write: until the system probes the window again,
+/// which may take minutes, it knows of the end of the peer's stream and says nothing to the writer. So a write that makes no
+/// progress looks for it.
+fn write_watchfully(mut stream: &TcpStream, mut bytes: &[u8], timeout: Duration) -> io::Result<()> {
+    stream.set_write_timeout(Some(timeout.min(WRITE_GLANCE)))?;
+    let mut last_progress = Instant::now();
+    while !bytes.is_empty() {
+        match stream.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                bytes = &bytes[written..];
+                last_progress = Instant::now();
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                if last_progress.elapsed() >= timeout {
+                    return Err(error);
+                }
+                check_open(stream)?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    stream.set_write_timeout(Some(timeout))
+}
+
+/// Fails if the other end has closed its side. Nobody else reads from the stream meanwhile.
+fn check_open(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
+    let peeked = stream.peek(&mut [0]);
+    stream.set_nonblocking(false)?;
+    match peeked {
+        Ok(0) => Err(io::ErrorKind::ConnectionAborted.into()),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Keeps a stream below its rate.
@@ -215,7 +259,31 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+
+    #[test]
+    fn a_reader_that_closes_behind_a_full_window_ends_the_write() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (reader, _) = listener.accept().unwrap();
+        // It never reads, and only says that it will send nothing more: the writer gets no reset, whatever it writes.
+        reader.shutdown(std::net::Shutdown::Write).unwrap();
+        let error = write_watchfully(&stream, &vec![0; 64 << 20], Duration::from_secs(3600)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+    }
+
+    #[test]
+    fn a_reader_that_reads_gets_everything() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut reader, _) = listener.accept().unwrap();
+        let reading = std::thread::spawn(move || reader.read_to_end(&mut Vec::new()).unwrap());
+        write_watchfully(&stream, &vec![7; 20 << 20], Duration::from_secs(3600)).unwrap();
+        drop(stream);
+        assert_eq!(reading.join().unwrap(), 20 << 20);
+    }
 
     #[test]
     fn a_rate_limit_makes_small_chunks_and_waits_for_each() {
