@@ -60,20 +60,20 @@ pub fn violation<T>(property: &'static str, sentence: String) -> Check<T> {
 /// The properties that remember.
 #[derive(Debug, Default)]
 pub struct Properties {
-    /// See [`ElectionSafety`].
+    /// `election_safety.rs` says what it is.
     pub election_safety: ElectionSafety,
-    /// See [`LeaderAppendOnly`].
+    /// `leader_append_only.rs` says what it is.
     pub leader_append_only: LeaderAppendOnly,
-    /// See [`LogMatching`].
+    /// `log_matching.rs` says what it is.
     pub log_matching: LogMatching,
-    /// See [`StateMachineSafety`].
+    /// `state_machine_safety.rs` says what it is.
     pub state_machine_safety: StateMachineSafety,
-    /// See [`Durability`].
+    /// `durability.rs` says what it is.
     pub durability: Durability,
-    /// See [`EqualState`].
+    /// `equal_state.rs` says what it is.
     pub equal_state: EqualState,
-    /// See [`Linearizable`].
+    /// `linearizable.rs` says what it is.
     pub linearizable: Linearizable,
-    /// See [`Watches`].
+    /// `watches.rs` says what it is.
     pub watches: Watches,
 }
